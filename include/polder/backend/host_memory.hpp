@@ -1,0 +1,110 @@
+// polder — memory and sums shared by the backends that run on the host.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <span>
+#include <utility>
+
+#include "polder/backend/tensor_backend.hpp"
+#include "polder/core/error.hpp"
+
+namespace polder {
+
+/// Owns `size` numbers in host memory, aligned to a cache line.
+template <class T>
+class host_buffer {
+ public:
+  static constexpr std::size_t alignment = 64;
+
+  host_buffer() = default;
+  /// All zero.
+  explicit host_buffer(std::size_t size) : size_(size) {
+    if (size == 0) return;
+    void* memory = ::operator new(size * sizeof(T), std::align_val_t{alignment}, std::nothrow);
+    require<backend_error>(memory != nullptr, "cannot get ", size * sizeof(T),
+                           " bytes of memory: use fewer workers or a smaller model");
+    std::memset(memory, 0, size * sizeof(T));
+    data_.reset(static_cast<T*>(memory));
+  }
+
+  [[nodiscard]] host_view<T> view() { return {data_.get(), size_}; }
+  [[nodiscard]] host_view<const T> view() const { return {data_.get(), size_}; }
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] T* data() { return data_.get(); }
+  [[nodiscard]] const T* data() const { return data_.get(); }
+
+ private:
+  struct release {
+    void operator()(T* memory) const { ::operator delete(memory, std::align_val_t{alignment}); }
+  };
+  std::unique_ptr<T, release> data_;
+  std::size_t size_ = 0;
+};
+
+namespace detail {
+
+/// Obligation 3 of a tensor backend, for host memory.
+struct host_memory {
+  using space = host_space;
+  template <class T>
+  using buffer = host_buffer<T>;
+
+  template <class T>
+  [[nodiscard]] host_buffer<T> zeros(std::size_t n) const {
+    return host_buffer<T>(n);
+  }
+  template <class From, class T>
+  void copy(host_view<From> from, host_view<T> to) const {
+    require<config_error>(from.size == to.size, "copy: ", from.size, " numbers do not fit into ", to.size);
+    if (from.size != 0) std::memmove(to.data, from.data, from.size * sizeof(T));
+  }
+  template <class From, class T>
+  void to_host(host_view<From> from, std::span<T> to) const {
+    copy(from, host_view<T>(to));
+  }
+  template <class From, class T>
+  void from_host(std::span<From> from, host_view<T> to) const {
+    copy(host_view<From>(from), to);
+  }
+};
+
+/// Keeps the compiler from contracting the product that ends an element with the addition of a sum: a fused
+/// multiply-add has other bits, and whether one is made would depend on inlining.
+POLDER_INLINE void settle(const double* values) {
+#if defined(__GNUC__) || defined(__clang__)
+  asm volatile("" : : "r"(values) : "memory");
+#else
+  (void)values;
+#endif
+}
+
+/// The lanes of one canonical block while it is added up.
+struct block_sum {
+  double lanes[sum_lanes] = {};
+
+  /// Adds `count` values, of which the first belongs to lane 0: the block's next ones, after a multiple of sum_lanes.
+  void add(const double* values, std::size_t count) {
+    settle(values);
+    std::size_t i = 0;
+    for (; i + sum_lanes <= count; i += sum_lanes) {
+      for (std::size_t lane = 0; lane < sum_lanes; ++lane) lanes[lane] += values[i + lane];
+    }
+    for (std::size_t lane = 0; i + lane < count; ++lane) lanes[lane] += values[i + lane];
+  }
+
+  /// The lanes folded in halves.
+  [[nodiscard]] double total() const {
+    double folded[sum_lanes];
+    for (std::size_t lane = 0; lane < sum_lanes; ++lane) folded[lane] = lanes[lane];
+    for (std::size_t half = sum_lanes / 2; half != 0; half /= 2) {
+      for (std::size_t lane = 0; lane < half; ++lane) folded[lane] += folded[lane + half];
+    }
+    return folded[0];
+  }
+};
+
+}  // namespace detail
+}  // namespace polder

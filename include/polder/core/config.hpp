@@ -1,0 +1,20 @@
+// polder — the few macros of the library, and nothing else.
+#pragma once
+
+#if defined(__CUDACC__)
+#define POLDER_HD __host__ __device__  ///< marks element functions: the same source runs on host and device
+#else
+#define POLDER_HD
+#endif
+
+#if defined(__GNUC__) || defined(__clang__) || defined(__CUDACC__)
+#define POLDER_RESTRICT __restrict__  ///< promises that the arrays of one pass do not overlap
+#else
+#define POLDER_RESTRICT
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define POLDER_INLINE inline __attribute__((always_inline))  ///< for the bodies of hot loops
+#else
+#define POLDER_INLINE inline
+#endif

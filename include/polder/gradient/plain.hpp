@@ -1,0 +1,29 @@
+// polder — the plain gradient.
+#pragma once
+
+#include "polder/backend/tensor_backend.hpp"
+#include "polder/core/layout.hpp"
+#include "polder/gradient/evaluate.hpp"
+
+namespace polder {
+
+/// The gradient as it is: g = grad F(x; xi).
+///
+/// State: none. Cost: 1 evaluation. Sends nothing.
+struct plain {
+  struct state {
+    template <class Visitor>
+    void visit(Visitor&&) {}
+  };
+  template <class T, tensor_backend B>
+  [[nodiscard]] state init(const B&, const layout&) const {
+    return {};
+  }
+
+  template <class Context, class F, class T>
+  double gradient(Context& ctx, state&, F& f, view<typename Context::space, T> g) const {
+    return evaluate(f, ctx.params.x(), g);
+  }
+};
+
+}  // namespace polder

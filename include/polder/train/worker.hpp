@@ -1,0 +1,188 @@
+// polder — the worker: the only step loop there is.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "polder/backend/tensor_backend.hpp"
+#include "polder/comm/communicator.hpp"
+#include "polder/core/error.hpp"
+#include "polder/core/layout.hpp"
+#include "polder/core/schedule.hpp"
+#include "polder/objective/context.hpp"
+#include "polder/objective/finite.hpp"
+#include "polder/objective/objective.hpp"
+#include "polder/objective/parameters.hpp"
+#include "polder/ops/arithmetic.hpp"
+#include "polder/ops/update.hpp"
+#include "polder/topology/mixing_matrix.hpp"
+#include "polder/train/algorithm.hpp"
+#include "polder/train/metrics.hpp"
+#include "polder/update/chain.hpp"
+
+namespace polder {
+
+/// What a worker must know of the run besides its algorithm.
+struct worker_options {
+  learning_rate lr{};              ///< as a function of the step
+  std::uint64_t total_steps = 0;   ///< of the run; schedules need it
+  bool check_gradient = false;     ///< stop at once on a gradient that is not finite: one more pass (4 bytes per float32)
+  bool equal_start = true;         ///< refuse to start unless all workers have the same parameters, bit for bit
+};
+
+/// One worker of a run: its parameters, the states of its algorithm's parts, and the step loop.
+///
+///     loss   = gradient(f, x) -> g                           1 or 2 evaluations of the objective
+///     x_half = x - eta update(g, x, state…)                  one pass
+///     x      = mixing(x_half, neighbors…)                    one pass; update rules observe it there
+///
+/// All workers of a run construct and call in the same order. Objects referred to must outlive the worker.
+/// Steady state: no allocation in `step()`.
+/// Errors: config_error for parts or a mixing matrix that do not suit, or if the workers' parameters differ at the
+/// start; non_finite_error that names worker and step for a loss that is not finite; comm_error as the communicator.
+template <class Gradient, class Update, class Mixing, tensor_backend B, communicator C, class F, class T>
+class worker {
+ public:
+  using space = typename B::space;
+  using value_type = T;
+
+  worker(algorithm<Gradient, Update, Mixing> parts, const B& backend, C& comm, const topology::mixing_matrix& weights,
+         F& f, std::span<const T> x0, worker_options options = {})
+      : gradient_(std::move(parts.gradient)),
+        update_(as_chain(std::move(parts.update))),
+        mixing_(std::move(parts.mixing)),
+        options_(std::move(options)),
+        f_(f),
+        backend_(backend),
+        layout_(layout_of(f, x0.size())),
+        params_(backend_, x0.size()),
+        ctx_(backend_, comm, weights, params_),
+        gradient_state_(gradient_.template init<T>(backend_, layout_)),
+        update_state_(update_.template init<T>(backend_, layout_)),
+        mixing_state_(mixing_.template init<T>(backend_, layout_)),
+        g_(backend_.template zeros<T>(x0.size())),
+        squared_norm_(backend_.template zeros<double>(1)) {
+    require<config_error>(!x0.empty(), "a worker needs at least 1 parameter");
+    require<config_error>(weights.size() == comm.size(), "the mixing matrix is for ", weights.size(),
+                          " workers but the communicator has ", comm.size());
+    if constexpr (requires { mixing_.check(weights); }) mixing_.check(weights);
+    ctx_.total_rounds = mixing_.rounds_in(options_.total_steps);
+    backend_.from_host(x0, params_.writable_x(comm));
+    if (options_.equal_start) require_equal_start(x0);
+  }
+  worker(const worker&) = delete;
+  worker& operator=(const worker&) = delete;
+
+  /// One local update and, when the mixing rule says so, one communication. Returns the loss of the step's minibatch at
+  /// the parameters before the step.
+  double step() {
+    if constexpr (minibatch_objective<F>) f_.select_batch(ctx_.step);
+    ctx_.lr = options_.lr.at(ctx_.step, options_.total_steps);
+    ctx_.round_lr += ctx_.lr;
+
+    const double loss = gradient_.gradient(ctx_, gradient_state_, f_, g_.view());
+    require<non_finite_error>(std::isfinite(loss), "worker ", rank(), ", step ", ctx_.step, ": the loss is ", loss,
+                              "; lower the learning rate or clip the gradient (clip_norm)");
+    if (options_.check_gradient) check_gradient();
+
+    update_.prepare(ctx_, update_state_, g_.view());
+    descend();
+    if (mixing_.mix(ctx_, mixing_state_, detail::observe(update_, ctx_, update_state_))) {
+      ++ctx_.round;
+      ctx_.round_lr = 0.0;
+    }
+    ++ctx_.step;
+    return loss;
+  }
+
+  [[nodiscard]] int rank() const { return ctx_.comm.rank(); }
+  [[nodiscard]] std::uint64_t steps() const { return ctx_.step; }    ///< local updates done
+  [[nodiscard]] std::uint64_t rounds() const { return ctx_.round; }  ///< communications done
+  [[nodiscard]] view<space, const T> x() const { return std::as_const(params_).x(); }
+  [[nodiscard]] const layout& tensors() const { return layout_; }
+  [[nodiscard]] const B& backend() const { return backend_; }
+  [[nodiscard]] C& comm() { return ctx_.comm; }
+  /// The squared distances of all workers to the mean at the last reduction of the mixing rule (before pull and push).
+  [[nodiscard]] view<space, const double> last_gaps() { return ctx_.gaps.view().as_const(); }
+  /// How many rounds the first `steps` steps of the run have.
+  [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps) const { return mixing_.rounds_in(steps); }
+
+  /// Calls visitor(name, view) for every vector and visitor(name, number) for every number of the state: all that a
+  /// resumed run needs. `restoring` tells the worker that the visitor fills the vectors; `anchored` whether the
+  /// checkpoint holds an anchor.
+  template <class Visitor>
+  void visit(Visitor&& visitor, bool restoring = false, bool anchored = false) {
+    visitor("step", ctx_.step);
+    visitor("round", ctx_.round);
+    visitor("round_lr", ctx_.round_lr);
+    visitor("x", params_.writable_x(ctx_.comm));
+    if (restoring ? anchored : params_.anchored_apart()) {
+      visitor("anchor", restoring ? params_.detach_anchor() : params_.writable_anchor());
+    }
+    visitor("gaps", ctx_.gaps.view());
+    const auto scoped = [&](const char* scope) {
+      return [&visitor, scope](const auto& name, auto vector) { visitor(text(scope, ".", name), vector); };
+    };
+    gradient_state_.visit(scoped("gradient"));
+    update_state_.visit(scoped("update"));
+    mixing_state_.visit(scoped("mixing"));
+  }
+
+ private:
+  static layout layout_of(const F& f, std::size_t size) {
+    if constexpr (requires { f.layout(); }) {
+      layout tensors = f.layout();
+      require<config_error>(tensors.size() == size, "the objective's layout has ", tensors.size(),
+                            " numbers but the initial parameters have ", size);
+      return tensors;
+    } else {
+      return layout(size);
+    }
+  }
+
+  /// The fused local step: decay, momentum and descent in one pass; x stays whole.
+  void descend() {
+    const auto element = update_.element(ctx_, update_state_);
+    const auto x_half = params_.writable_half(ctx_.comm);
+    std::apply(
+        [&](auto... streams) {
+          backend_.map(params_.size(), ops::descend<T, decltype(element)>{static_cast<T>(ctx_.lr), element},
+                       in(std::as_const(params_).x()), in(g_.view()), out(x_half), streams...);
+        },
+        update_.streams(ctx_, update_state_));
+  }
+  void check_gradient() {
+    backend_.sum(g_.size(), ops::square{}, squared_norm_.view(), in(g_.view()));
+    require_finite(ctx_, squared_norm_.view().data);
+  }
+  void require_equal_start(std::span<const T> x0) {
+    const std::vector<std::uint64_t> all = gather(ctx_.comm, hash_of(x0));
+    for (std::size_t m = 0; m < all.size(); ++m) {
+      require<config_error>(all[m] == all.front(), "worker ", m,
+                            " starts from other parameters than worker 0: initialize all workers with the same seed, or "
+                            "set worker_options::equal_start to false");
+    }
+  }
+
+  Gradient gradient_;
+  decltype(as_chain(std::declval<Update>())) update_;
+  Mixing mixing_;
+  worker_options options_;
+  F& f_;
+  B backend_;
+  layout layout_;
+  parameters<B, T> params_;
+  context<B, C, T> ctx_;
+  state_t<Gradient, B, T> gradient_state_;
+  state_t<decltype(update_), B, T> update_state_;
+  state_t<Mixing, B, T> mixing_state_;
+  buffer_t<B, T> g_;
+  buffer_t<B, double> squared_norm_;
+};
+
+}  // namespace polder
