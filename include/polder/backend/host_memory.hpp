@@ -1,6 +1,7 @@
 // polder — memory and sums shared by the backends that run on the host.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -71,40 +72,36 @@ struct host_memory {
   }
 };
 
-/// Keeps the compiler from contracting the product that ends an element with the addition of a sum: a fused
-/// multiply-add has other bits, and whether one is made would depend on inlining.
-POLDER_INLINE void settle(const double* values) {
+/// Keeps the compiler from carrying values past this line in registers. Without it the product that ends an element
+/// could be contracted with the addition of a sum: a fused multiply-add has other bits, and whether one is made would
+/// depend on inlining.
+POLDER_INLINE void settle([[maybe_unused]] const double* values) {
 #if defined(__GNUC__) || defined(__clang__)
   asm volatile("" : : "r"(values) : "memory");
-#else
-  (void)values;
 #endif
 }
 
-/// The lanes of one canonical block while it is added up.
-struct block_sum {
+/// The lanes of a canonical block folded in halves; they are spent.
+[[nodiscard]] inline double fold_lanes(double (&lanes)[sum_lanes]) {
+  for (std::size_t half = sum_lanes / 2; half != 0; half /= 2) {
+    for (std::size_t lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
+  }
+  return lanes[0];
+}
+
+/// One canonical block: the lanes of `count` <= sum_block values of `value(i)`, folded.
+template <class Value>
+[[nodiscard]] inline double sum_one_block(std::size_t count, const Value& value) {
   double lanes[sum_lanes] = {};
-
-  /// Adds `count` values, of which the first belongs to lane 0: the block's next ones, after a multiple of sum_lanes.
-  void add(const double* values, std::size_t count) {
+  for (std::size_t i = 0; i < count; i += sum_lanes) {
+    const std::size_t width = std::min(sum_lanes, count - i);
+    double values[sum_lanes];
+    for (std::size_t lane = 0; lane < width; ++lane) values[lane] = value(i + lane);
     settle(values);
-    std::size_t i = 0;
-    for (; i + sum_lanes <= count; i += sum_lanes) {
-      for (std::size_t lane = 0; lane < sum_lanes; ++lane) lanes[lane] += values[i + lane];
-    }
-    for (std::size_t lane = 0; i + lane < count; ++lane) lanes[lane] += values[i + lane];
+    for (std::size_t lane = 0; lane < width; ++lane) lanes[lane] += values[lane];
   }
-
-  /// The lanes folded in halves.
-  [[nodiscard]] double total() const {
-    double folded[sum_lanes];
-    for (std::size_t lane = 0; lane < sum_lanes; ++lane) folded[lane] = lanes[lane];
-    for (std::size_t half = sum_lanes / 2; half != 0; half /= 2) {
-      for (std::size_t lane = 0; lane < half; ++lane) folded[lane] += folded[lane + half];
-    }
-    return folded[0];
-  }
-};
+  return fold_lanes(lanes);
+}
 
 }  // namespace detail
 }  // namespace polder

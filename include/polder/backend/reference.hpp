@@ -36,15 +36,8 @@ struct reference_backend : detail::host_memory {
     const auto resolved = resolve(element);
     double total = 0.0;
     for (std::size_t first = 0; first < n; first += sum_block) {
-      const std::size_t last = std::min(n, first + sum_block);
-      detail::block_sum block;
-      for (std::size_t i = first; i < last; i += sum_lanes) {
-        double values[sum_lanes];
-        const std::size_t count = std::min(sum_lanes, last - i);
-        for (std::size_t lane = 0; lane < count; ++lane) values[lane] = resolved(streams.data[i + lane]...);
-        block.add(values, count);
-      }
-      total += block.total();
+      total += detail::sum_one_block(std::min(sum_block, n - first),
+                                     [&](std::size_t i) { return resolved(streams.data[first + i]...); });
     }
     *result.data = total;
   }

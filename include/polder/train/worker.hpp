@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -35,6 +36,28 @@ struct worker_options {
   bool equal_start = true;         ///< refuse to start unless all workers have the same parameters, bit for bit
 };
 
+namespace detail {
+
+/// The state of a rule in a context.
+template <class Rule, class Context>
+using state_in = state_t<Rule, typename Context::backend_type, typename Context::value_type>;
+
+template <class Rule, class Context, class F>
+concept gradient_rule = requires(const Rule rule, Context& ctx, state_in<Rule, Context>& state, F& f,
+                                 view<typename Context::space, typename Context::value_type> g) {
+  rule.gradient(ctx, state, f, g);
+};
+template <class Rule, class Context>
+concept update_rule =
+    requires(const Rule rule, Context& ctx, state_in<Rule, Context>& state) { rule.element(ctx, state); };
+template <class Rule, class Context>
+concept mixing_rule = requires(const Rule rule, Context& ctx, state_in<Rule, Context>& state) {
+  rule.mix(ctx, state, no_observation{});
+  rule.rounds_in(std::uint64_t{1});
+};
+
+}  // namespace detail
+
 /// One worker of a run: its parameters, the states of its algorithm's parts, and the step loop.
 ///
 ///     loss   = gradient(f, x) -> g                           1 or 2 evaluations of the objective
@@ -47,6 +70,16 @@ struct worker_options {
 /// start; non_finite_error that names worker and step for a loss that is not finite; comm_error as the communicator.
 template <class Gradient, class Update, class Mixing, tensor_backend B, communicator C, class F, class T>
 class worker {
+  static_assert(std::is_floating_point_v<T>, "parameters are float or double");
+  static_assert(detail::gradient_rule<Gradient, context<B, C, T>, F>,
+                "the first part of an algorithm takes the gradient: plain, sam or asam; see docs/reference/parts.md");
+  static_assert(detail::update_rule<Update, context<B, C, T>>,
+                "the second part of an algorithm makes the update: momentum, quasi_global_momentum, a chain of rules, …; "
+                "see docs/reference/parts.md");
+  static_assert(detail::mixing_rule<Mixing, context<B, C, T>>,
+                "the third part of an algorithm mixes: none, gossip, average, pull_push or every{tau, …}; see "
+                "docs/reference/parts.md");
+
  public:
   using space = typename B::space;
   using value_type = T;

@@ -14,6 +14,16 @@
 
 namespace polder {
 
+template <class... Rules>
+struct chain;
+
+namespace detail {
+template <class Rule>
+inline constexpr bool is_chain = false;
+template <class... Rules>
+inline constexpr bool is_chain<chain<Rules...>> = true;
+}  // namespace detail
+
 /// Update rules in a row: each gets what the one before it returned as its gradient.
 ///
 ///     chain{weight_decay{1e-4}, momentum{0.9}}          u = momentum(g + 1e-4 x)
@@ -25,6 +35,8 @@ namespace polder {
 /// State: that of the parts. Cost: the streams of the parts, plus the extra pass of each cut that is not at the front.
 template <class... Rules>
 struct chain {
+  static_assert(!(detail::is_chain<Rules> || ...), "a chain inside a chain: write all rules in one row");
+
   std::tuple<Rules...> rules;
 
   constexpr chain(Rules... parts) : rules(std::move(parts)...) {}
@@ -146,13 +158,6 @@ struct chain {
     }
   }
 };
-
-namespace detail {
-template <class Rule>
-inline constexpr bool is_chain = false;
-template <class... Rules>
-inline constexpr bool is_chain<chain<Rules...>> = true;
-}  // namespace detail
 
 /// Any update rule as a chain: a chain as it is, another rule as a chain of one.
 template <class Rule>

@@ -1,0 +1,136 @@
+// polder — the run of one worker: epochs, evaluations, checkpoints, and the numbers that come out.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "polder/comm/communicator.hpp"
+#include "polder/core/error.hpp"
+#include "polder/core/view.hpp"
+#include "polder/objective/objective.hpp"
+#include "polder/train/checkpoint.hpp"
+#include "polder/train/metrics.hpp"
+
+namespace polder {
+
+/// Sums over the samples that a model was tried on.
+struct scores {
+  double loss = 0.0;
+  double correct = 0.0;
+  double samples = 0.0;
+
+  scores& operator+=(const scores& other) {
+    loss += other.loss;
+    correct += other.correct;
+    samples += other.samples;
+    return *this;
+  }
+  [[nodiscard]] double mean_loss() const { return loss / samples; }
+  [[nodiscard]] double accuracy() const { return correct / samples; }
+};
+
+/// test_set — obligations of a test set `t` that `fit` evaluates on: `t.size()` samples; `t.score(x, samples)` returns the
+/// scores of the parameters x (a std::span on the host, a view elsewhere) on the samples with these indices.
+template <class Tests, class Space, class T>
+concept test_set = requires(const Tests t, detail::argument<Space, const T> x, std::span<const std::size_t> samples) {
+  { t.size() } -> std::convertible_to<std::size_t>;
+  { t.score(x, samples) } -> std::same_as<scores>;
+};
+
+/// The steps of an epoch: each worker goes once through its share of the samples, in whole batches.
+///
+///     floor(floor(N / workers) / batch)
+[[nodiscard]] inline std::uint64_t steps_per_epoch(std::size_t samples, int workers, std::size_t batch) {
+  require<config_error>(workers >= 1 && batch >= 1, "an epoch needs at least 1 worker and batches of at least 1 sample");
+  const std::uint64_t steps = samples / static_cast<std::size_t>(workers) / batch;
+  require<config_error>(steps > 0, "an epoch would have no step: ", samples, " samples for ", workers,
+                        " workers are fewer than a batch of ", batch, " each");
+  return steps;
+}
+
+/// What a run measures at the end of an epoch. The same on all workers.
+struct evaluation {
+  std::uint64_t epoch = 0;                  ///< epochs done
+  std::uint64_t step = 0;                   ///< local steps done
+  std::uint64_t round = 0;                  ///< communications done
+  double train_loss = 0.0;                  ///< mean loss of the minibatches of this epoch, before each step; all workers
+  double loss = 0.0;                        ///< of the averaged model on the test samples
+  double accuracy_mean_model = 0.0;         ///< of the averaged model
+  double accuracy_worker_mean = 0.0;        ///< of the workers' own models
+  double accuracy_worker_min = 0.0;
+  double consensus_distance = 0.0;
+  double valley_width = 0.0;
+  double parameter_norm = 0.0;              ///< of the averaged model
+  double bytes_sent_per_worker = 0.0;       ///< mean over the workers, since the start of the run
+  double bytes_sent_per_worker_max = 0.0;
+  double seconds = 0.0;                     ///< of training, without evaluation; the slowest worker's
+  std::size_t test_samples = 0;             ///< that the models were tried on
+};
+
+/// What a run ends with.
+struct fit_result {
+  evaluation last;                    ///< on all test samples
+  double valley_width = 0.0;          ///< right after the last round, NaN in a run without a round
+  double valley_width_before = 0.0;   ///< as the last reduction found it, before pull and push; 0 if nothing was reduced
+  double samples_per_second = 0.0;    ///< of all workers together
+  std::uint64_t param_hash = 0;       ///< of all workers' parameters
+  resumed start;                      ///< where the run began
+};
+
+/// How a run is driven.
+struct fit_options {
+  std::uint64_t epochs = 1;
+  std::uint64_t steps_per_epoch = 1;
+  std::size_t batch = 1;                       ///< for samples_per_second only
+  std::uint64_t evaluate_every = 1;            ///< epochs; 0: at the end only
+  std::size_t evaluation_samples = 2000;       ///< test samples during the run, spread evenly; 0: all
+  std::uint64_t checkpoint_every = 0;          ///< steps; 0: never
+  checkpoint_folder* checkpoints = nullptr;    ///< where they go
+  checkpoint_folder* resume_from = nullptr;    ///< where the run goes on from
+
+  [[nodiscard]] std::uint64_t total_steps() const { return epochs * steps_per_epoch; }
+};
+
+/// Whom a run tells what happens; called on worker 0 only.
+struct fit_callbacks {
+  std::function<void(const resumed&)> begin;                       ///< before the first step
+  std::function<void(std::uint64_t steps, double loss)> step;      ///< after each step, with the own minibatch's loss
+  std::function<void(const evaluation&)> evaluated;                ///< after each evaluation, the last one included
+  std::function<void(std::span<const double> mean)> finished;      ///< the averaged model at the end
+};
+
+namespace detail {
+
+/// What `fit` itself must remember from step to step.
+struct fit_state {
+  double loss = 0.0;       ///< sum of this epoch's minibatch losses
+  double seconds = 0.0;    ///< of training
+  double bytes_sent = 0.0; ///< before this process took over
+  double width = std::numeric_limits<double>::quiet_NaN();  ///< after the last round
+
+  template <class Visitor>
+  void visit(Visitor&& visitor) {
+    visitor("loss", loss);
+    visitor("seconds", seconds);
+    visitor("bytes_sent", bytes_sent);
+    visitor("width", width);
+  }
+};
+
+/// Every (size / count)-th of `size` samples.
+[[nodiscard]] inline std::vector<std::size_t> spread_samples(std::size_t size, std::size_t count) {
+  std::vector<std::size_t> samples(count == 0 ? size : std::min(count, size));
+  for (std::size_t i = 0; i < samples.size(); ++i) samples[i] = i * size / samples.size();
+  return samples;
+}
+
+}  // namespace detail
+}  // namespace polder

@@ -1,0 +1,20 @@
+# cmake -D COMPILER=... -D SOURCE=... -D INCLUDE_DIRS=... -P must_not_compile.cmake
+file(STRINGS "${SOURCE}" first_line LIMIT_COUNT 1)
+if(NOT first_line MATCHES "^// expect: (.+)$")
+  message(FATAL_ERROR "${SOURCE}: the first line must be \"// expect: <regex of the compiler's message>\"")
+endif()
+set(expected "${CMAKE_MATCH_1}")
+list(TRANSFORM INCLUDE_DIRS PREPEND "-I")
+set(compile ${COMPILER} -std=c++20 -fsyntax-only ${INCLUDE_DIRS} "${SOURCE}")
+
+execute_process(COMMAND ${compile} RESULT_VARIABLE status ERROR_VARIABLE message)
+if(status EQUAL 0)
+  message(FATAL_ERROR "${SOURCE} compiles, but must not")
+elseif(NOT message MATCHES "${expected}")
+  message(FATAL_ERROR "${SOURCE} is refused, but not with \"${expected}\":\n${message}")
+endif()
+
+execute_process(COMMAND ${compile} -DPOLDER_CORRECT RESULT_VARIABLE status ERROR_VARIABLE message)
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "${SOURCE} must compile with POLDER_CORRECT defined, but does not:\n${message}")
+endif()

@@ -1,0 +1,82 @@
+// No allocation per step in steady state. This file replaces the global operator new of its program.
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+#include <span>
+#include <vector>
+
+#include "polder/backend/eigen.hpp"
+#include "polder/recipes/all_reduce.hpp"
+#include "polder/recipes/dppf.hpp"
+#include "polder/recipes/q_saddle.hpp"
+#include "polder/topology/graphs.hpp"
+#include "support/catch.hpp"
+#include "support/team.hpp"
+
+namespace {
+std::atomic<bool> watching{false};
+std::atomic<long> allocations{0};
+
+void* counted_allocation(std::size_t bytes, std::size_t alignment) {
+  if (watching.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
+  void* memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+}  // namespace
+
+void* operator new(std::size_t bytes) { return counted_allocation(bytes, alignof(std::max_align_t)); }
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+  return counted_allocation(bytes, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace {
+
+using namespace polder;
+using namespace polder::test;
+
+struct bowl {
+  double loss_and_gradient(std::span<const float> x, std::span<float> g) const {
+    for (std::size_t i = 0; i < x.size(); ++i) g[i] = 0.1f * x[i];
+    return 1.0;
+  }
+};
+
+/// Allocations of the whole team while every worker is past its twentieth step. Worker 0 opens and closes the watch; the
+/// others are then between steps 20 and 61, where nobody may allocate.
+template <class Algorithm>
+long allocations_of(const Algorithm& parts) {
+  const int workers = 4;
+  const std::size_t n = 5000;
+  allocations = 0;
+  (void)train_team(eigen_backend{}, parts, topology::mixing_matrix::metropolis(topology::ring(workers)),
+                   equal_start<float>(workers, std::vector<float>(n, 1.0f)), [](int) { return bowl{}; }, 80,
+                   {.lr = {.base = 0.1}}, [](auto& one, std::uint64_t t) {
+                     if (one.rank() != 0) return;
+                     if (t == 30) watching = true;
+                     if (t == 60) watching = false;
+                   });
+  return allocations;
+}
+
+TEST_CASE("steps allocate nothing in steady state") {
+  CHECK(allocations_of(recipes::q_saddle()) == 0);
+  CHECK(allocations_of(recipes::all_reduce()) == 0);
+  CHECK(allocations_of(recipes::dppf({.tau = 3, .exact_push = true})) == 0);
+}
+
+TEST_CASE("the watch sees an allocation") {
+  allocations = 0;
+  watching = true;
+  auto* number = new std::vector<int>(1000);
+  watching = false;
+  CHECK(allocations > 0);
+  delete number;
+}
+
+}  // namespace

@@ -1,0 +1,123 @@
+// Bytes moved and passes made per parameter and step: what the documentation promises, counted.
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "polder/backend/counting.hpp"
+#include "polder/backend/eigen.hpp"
+#include "polder/mixing/every.hpp"
+#include "polder/mixing/none.hpp"
+#include "polder/recipes/all_reduce.hpp"
+#include "polder/recipes/d_psgd.hpp"
+#include "polder/recipes/dppf.hpp"
+#include "polder/recipes/dsgdm_n.hpp"
+#include "polder/recipes/local_sgd.hpp"
+#include "polder/recipes/q_saddle.hpp"
+#include "polder/recipes/qgm.hpp"
+#include "polder/topology/graphs.hpp"
+#include "support/catch.hpp"
+#include "support/team.hpp"
+
+namespace {
+
+using namespace polder;
+using namespace polder::test;
+
+constexpr std::size_t n = 9600;  // divides into equal slices for 2 to 10 workers, whole cache lines each
+constexpr std::uint64_t steps = 12;
+
+struct bowl {
+  double loss_and_gradient(std::span<const float> x, std::span<float> g) const {
+    for (std::size_t i = 0; i < x.size(); ++i) g[i] = 0.1f * x[i];
+    return 1.0;
+  }
+};
+
+struct cost {
+  double bytes;   ///< per parameter, worker and step
+  double passes;  ///< per worker and step
+};
+
+/// What a step costs, the initial copies and the few doubles of the gaps left out.
+template <class Algorithm>
+cost cost_of(const Algorithm& parts, const topology::graph& on) {
+  const auto workers = static_cast<std::size_t>(on.size());
+  const counting_backend<eigen_backend> backend;
+  (void)train_team(backend, parts, topology::mixing_matrix::metropolis(on),
+                   equal_start<float>(workers, std::vector<float>(n, 1.0f)), [](int) { return bowl{}; }, steps,
+                   {.lr = {.base = 0.1}});
+  const auto counts = backend.counts();
+  auto moved = counts.map;
+  moved += counts.combine;
+  moved += counts.sum;
+  moved += counts.mean_with_gaps;
+  const double worker_steps = static_cast<double>(workers * steps);
+  return {static_cast<double>(moved.bytes()) / (worker_steps * n), static_cast<double>(moved.passes) / worker_steps};
+}
+
+TEST_CASE("SGD with momentum and decay moves 20 bytes per float32 parameter in one pass") {
+  const auto plain_step = cost_of(algorithm{plain{}, chain{weight_decay{}, momentum{}}, none{}}, topology::ring(1));
+  CHECK(plain_step.bytes == 20.0);
+  CHECK(plain_step.passes == 1.0);
+}
+
+TEST_CASE("SAM adds 4 bytes for the norm and 12 for the ascent, without clone or restore") {
+  const auto step = cost_of(algorithm{sam{}, chain{weight_decay{}, momentum{}}, none{}}, topology::ring(1));
+  CHECK(step.bytes == 20.0 + 4.0 + 12.0);
+  CHECK(step.passes == 3.0);
+}
+
+TEST_CASE("gossip with K neighbors moves 4 (K + 2) bytes") {
+  CHECK(cost_of(recipes::d_psgd(), topology::ring(8)).bytes == 12.0 + 4.0 * (2 + 2));
+  CHECK(cost_of(recipes::d_psgd(), topology::torus(3, 3)).bytes == 12.0 + 4.0 * (4 + 2));
+  CHECK(cost_of(recipes::dsgdm_n(), topology::ring(8)).bytes == 20.0 + 4.0 * (2 + 2));
+  CHECK(cost_of(recipes::dsgdm_n(), topology::ring(8)).passes == 2.0);
+}
+
+TEST_CASE("quasi-global momentum moves 16 + 4 (K + 5) bytes in two passes") {
+  for (const auto& [on, k] : {std::pair{topology::ring(8), 2.0}, {topology::torus(3, 3), 4.0}}) {
+    const auto step = cost_of(recipes::qgm(), on);
+    CHECK(step.bytes == 16.0 + 4.0 * (k + 5.0));
+    CHECK(step.passes == 2.0);
+    CHECK(cost_of(recipes::q_saddle(), on).bytes == 16.0 + 4.0 * (k + 5.0) + 16.0);
+  }
+}
+
+TEST_CASE("the mean with its gaps costs 4 + 4/M bytes, pull and push 12 more, hard averaging 8") {
+  for (const int m : {2, 4, 8}) {
+    CAPTURE(m);
+    const double reduction = 4.0 + 4.0 / m;
+    const auto on = topology::complete(m);
+    CHECK(cost_of(recipes::all_reduce(), on).bytes == Approx(20.0 + reduction + 8.0).epsilon(1e-12));
+    CHECK(cost_of(recipes::local_sgd({.tau = 4}), on).bytes == Approx(20.0 + (reduction + 8.0) / 4).epsilon(1e-12));
+    CHECK(cost_of(recipes::dppf({.tau = 4}), on).bytes == Approx(20.0 + (reduction + 12.0) / 4).epsilon(1e-12));
+    CHECK(cost_of(recipes::dppf({.tau = 4, .exact_push = true}), on).bytes ==
+          Approx(20.0 + (2 * reduction + 16.0 + 12.0) / 4).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("clipping in front costs the 4 bytes of its norm; behind another rule 12 more for the cut") {
+  CHECK(cost_of(algorithm{plain{}, chain{clip_norm{1.0}, momentum{}}, none{}}, topology::ring(1)).bytes == 24.0);
+  CHECK(cost_of(algorithm{plain{}, chain{weight_decay{}, clip_norm{1.0}, momentum{}}, none{}}, topology::ring(1)).bytes ==
+        24.0 + 12.0);
+}
+
+TEST_CASE("parameters take three buffers at most, four only in rounds that an update rule watches") {
+  const auto buffers = [](const auto& parts, int workers) {
+    const counting_backend<eigen_backend> backend;
+    (void)train_team(backend, parts, topology::mixing_matrix::metropolis(topology::ring(workers)),
+                     equal_start<float>(static_cast<std::size_t>(workers), std::vector<float>(n, 1.0f)),
+                     [](int) { return bowl{}; }, steps, {.lr = {.base = 0.1}});
+    return static_cast<double>(backend.counts().bytes_allocated / static_cast<std::uint64_t>(workers)) / (4.0 * n);
+  };
+  // x, half, gradient, momentum (and a handful of doubles)
+  CHECK(buffers(algorithm{plain{}, momentum{}, none{}}, 1) == Approx(4.0).margin(0.01));
+  // x, half, next, gradient, momentum
+  CHECK(buffers(recipes::qgm(), 8) == Approx(5.0).margin(0.01));
+  CHECK(buffers(recipes::q_saddle(), 8) == Approx(5.0).margin(0.01));
+  // the anchor of a long round
+  CHECK(buffers(algorithm{plain{}, quasi_global_momentum{}, every{4, gossip{}}}, 8) == Approx(6.0).margin(0.01));
+}
+
+}  // namespace
