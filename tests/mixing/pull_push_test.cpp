@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "polder/backend/reference.hpp"
+#include "polder/core/random.hpp"
+#include "polder/gradient/plain.hpp"
 #include "polder/mixing/every.hpp"
 #include "polder/mixing/pull_push.hpp"
 #include "polder/topology/graphs.hpp"
 #include "polder/update/momentum.hpp"
 #include "polder/update/weight_decay.hpp"
-#include "polder/gradient/plain.hpp"
 #include "support/catch.hpp"
 #include "support/team.hpp"
 
@@ -124,7 +125,7 @@ TEST_CASE("two workers without gradients: the gap obeys r <- (1 - alpha) r + lam
 TEST_CASE("without gradients every gap settles at lambda / alpha and the directions cancel") {
   for (const auto& [workers, dimension] : {std::pair{2, 2}, {3, 2}, {3, 50}, {4, 3}, {8, 50}}) {
     CAPTURE(workers, dimension);
-    const auto x = push_only(random_start(static_cast<std::size_t>(workers), static_cast<std::size_t>(dimension)), 800);
+    const auto x = push_only(random_start(static_cast<std::size_t>(workers), static_cast<std::size_t>(dimension)), 3000);
     std::vector<double> u_mean(static_cast<std::size_t>(dimension), 0.0);
     for (std::size_t m = 0; m < x.size(); ++m) {
       const auto d = gap(x, m);
@@ -208,8 +209,10 @@ TEST_CASE("isotropic quadratic: r+ = lambda / (1 - (1 - alpha) rho), r- = rho r+
 }
 
 TEST_CASE("local momentum that is never communicated nor reset narrows the valley as predicted") {
-  const std::vector<double> h(3, 0.3);
-  const auto start = random_start(2, 3);
+  // One direction only: with momentum the state in which gap and momentum are parallel is unstable against turning (at
+  // this point by a factor of 1.3 a round), so in more dimensions rounding errors lead to a wider, turning state.
+  const std::vector<double> h(1, 0.3);
+  const auto start = random_start(2, 1);
   CHECK(width(on_quadratic(start, h, chain{weight_decay{0.01}, momentum{0.9}}, 0.05, 600)) ==
         Approx(0.905582538390).margin(5e-12));
   CHECK(width(on_quadratic(start, h, chain{weight_decay{0.01}, nesterov{0.9}}, 0.05, 600)) ==

@@ -6,6 +6,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <span>
 #include <utility>
 
@@ -81,7 +82,9 @@ struct slice {
 ///  7. Every wait has a deadline (`c.deadline(milliseconds)`, default 60 s). On expiry: comm_error that names who
 ///     waited for whom, on which edge, at which step.
 ///  8. A worker that fails calls `c.abort(reason)`; every other worker's wait then ends with an exception, not a hang.
-///  9. All workers make the same sequence of calls.
+///  9. `c.quiesce(failing)` returns when nobody reads what this worker has published, so that its memory may go; with
+///     `failing` it tells the others first. It does not throw. publication_guard calls it.
+/// 10. All workers make the same sequence of calls.
 template <class C>
 concept communicator =
     requires(C c, const C cc, const exchange_plan plan, std::span<const std::byte> mine, std::span<std::byte> all) {
@@ -93,8 +96,25 @@ concept communicator =
       c.release();
       c.reclaim(static_cast<const void*>(nullptr));
       c.all_gather(mine, all);
+      c.quiesce(true);
       c.deadline(std::chrono::milliseconds{1});
     };
+
+/// Keeps memory alive while others read it. Declare it after the buffers that a worker publishes: its destructor
+/// returns when nobody reads them any more. When it is destroyed by an exception it first tells the other workers, so
+/// that nobody begins to read memory that is about to go.
+template <class C>
+class publication_guard {
+ public:
+  explicit publication_guard(C& comm) : comm_(&comm), exceptions_(std::uncaught_exceptions()) {}
+  publication_guard(const publication_guard&) = delete;
+  publication_guard& operator=(const publication_guard&) = delete;
+  ~publication_guard() { comm_->quiesce(std::uncaught_exceptions() > exceptions_); }
+
+ private:
+  C* comm_;
+  int exceptions_;
+};
 
 /// The bytes of a vector, as a plan's sends want them.
 template <class Space, class T>

@@ -19,8 +19,8 @@ namespace polder {
 
 /// Which samples a step of `logistic` looks at.
 struct logistic_options {
-  std::size_t batch = 0;    ///< samples per step; 0, the default, takes all of them at every step
-  std::uint64_t seed = 0;   ///< of the shuffle
+  std::size_t batch = 0;     ///< samples per step; 0, the default, takes all of them at every step
+  std::uint64_t seed = 0;    ///< of the shuffle
   std::uint32_t worker = 0;  ///< its rank, so that workers shuffle differently
 };
 
@@ -42,8 +42,8 @@ class logistic {
   logistic(std::vector<T> features, std::vector<int> labels, logistic_options options = {})
       : features_(std::move(features)), labels_(std::move(labels)), options_(options), order_(labels_.size()) {
     const std::size_t samples = labels_.size();
-    require<config_error>(samples > 0 && features_.size() >= samples && features_.size() % samples == 0, "logistic: ",
-                          features_.size(), " features for ", samples,
+    require<config_error>(samples > 0 && features_.size() >= samples && features_.size() % samples == 0,
+                          "logistic: ", features_.size(), " features for ", samples,
                           " labels: give the same number (at least 1) for each label");
     if (options_.batch == 0) options_.batch = samples;
     require<config_error>(options_.batch <= samples, "logistic: a batch of ", options_.batch, " from ", samples,

@@ -20,7 +20,9 @@ namespace polder::topology {
 struct edge {
   int from = 0;
   int to = 0;
-  friend constexpr auto operator<=>(const edge&, const edge&) = default;
+  // Both spelled out as members: nvcc 13.0 does not define the == that a defaulted <=> implies.
+  constexpr auto operator<=>(const edge&) const = default;
+  constexpr bool operator==(const edge&) const = default;
 };
 
 /// More workers than this are taken for a mistake (a stray number in a file), not for a graph.

@@ -99,7 +99,8 @@ class worker {
         update_state_(update_.template init<T>(backend_, layout_)),
         mixing_state_(mixing_.template init<T>(backend_, layout_)),
         g_(backend_.template zeros<T>(x0.size())),
-        squared_norm_(backend_.template zeros<double>(1)) {
+        squared_norm_(backend_.template zeros<double>(1)),
+        guard_(comm) {
     require<config_error>(!x0.empty(), "a worker needs at least 1 parameter");
     require<config_error>(weights.size() == comm.size(), "the mixing matrix is for ", weights.size(),
                           " workers but the communicator has ", comm.size());
@@ -216,6 +217,7 @@ class worker {
   state_t<Mixing, B, T> mixing_state_;
   buffer_t<B, T> g_;
   buffer_t<B, double> squared_norm_;
+  publication_guard<C> guard_;  // last: goes first, and waits until no neighbor reads the parameters any more
 };
 
 }  // namespace polder
