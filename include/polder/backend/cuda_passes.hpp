@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -37,6 +38,8 @@ class cuda_buffer {
   /// Not initialised.
   explicit cuda_buffer(std::size_t size) : size_(size) {
     if (size == 0) return;
+    require<backend_error>(size <= std::numeric_limits<std::size_t>::max() / 2 / sizeof(T), "cannot get memory for ",
+                           size, " numbers of ", sizeof(T), " bytes: is the size right?");
     void* memory = nullptr;
     const cudaError_t status = cudaMalloc(&memory, size * sizeof(T));
     if (status == cudaErrorMemoryAllocation) {
@@ -69,8 +72,7 @@ class cuda_queue {
  public:
   cuda_queue() {
     check_cuda("cudaGetDevice", cudaGetDevice(&device_));
-    check_cuda("cudaDeviceGetAttribute",
-               cudaDeviceGetAttribute(&processors_, cudaDevAttrMultiProcessorCount, device_));
+    check_cuda("cudaDeviceGetAttribute", cudaDeviceGetAttribute(&processors_, cudaDevAttrMultiProcessorCount, device_));
     check_cuda("cudaStreamCreateWithFlags", cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
     // keep scratch memory in the pool between steps instead of handing it back at every wait
     cudaMemPool_t pool = nullptr;
@@ -147,7 +149,9 @@ template <class T, class Table>
 __device__ T weighted_element(const Table& table, std::size_t count, std::size_t i) {
   double y = 0.0;
 #pragma unroll 4
-  for (std::size_t k = 0; k < count; ++k) y += table.terms[k].weight * static_cast<double>(table.terms[k].x.data[i]);
+  for (std::size_t k = 0; k < count; ++k) {
+    y = __fma_rn(table.terms[k].weight, static_cast<double>(table.terms[k].x.data[i]), y);
+  }
   return static_cast<T>(y);
 }
 
@@ -219,11 +223,12 @@ __global__ void mean_kernel(std::size_t n, const __grid_constant__ Table table, 
 }
 
 /// result[m] = the sums of row m's blocks, added in order.
-inline __global__ void fold_kernel(std::size_t rows, std::size_t blocks, const double* POLDER_RESTRICT sums,
-                                   double* POLDER_RESTRICT result) {
+template <class Sum>
+__global__ void fold_kernel(std::size_t rows, std::size_t blocks, const Sum* POLDER_RESTRICT sums,
+                            Sum* POLDER_RESTRICT result) {
   const std::size_t m = std::size_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (m >= rows) return;
-  double total = 0.0;
+  Sum total{0};
 #pragma unroll 8
   for (std::size_t block = 0; block < blocks; ++block) total = __dadd_rn(total, sums[m * blocks + block]);
   result[m] = total;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <new>
 #include <span>
@@ -24,6 +25,8 @@ class host_buffer {
   /// All zero.
   explicit host_buffer(std::size_t size) : size_(size) {
     if (size == 0) return;
+    require<backend_error>(size <= std::numeric_limits<std::size_t>::max() / 2 / sizeof(T), "cannot get memory for ",
+                           size, " numbers of ", sizeof(T), " bytes: is the size right?");
     void* memory = ::operator new(size * sizeof(T), std::align_val_t{alignment}, std::nothrow);
     require<backend_error>(memory != nullptr, "cannot get ", size * sizeof(T),
                            " bytes of memory: use fewer workers or a smaller model");
@@ -59,7 +62,10 @@ struct host_memory {
   }
   template <class From, class T>
   void copy(host_view<From> from, host_view<T> to) const {
-    require<config_error>(from.size == to.size, "copy: ", from.size, " numbers do not fit into ", to.size);
+    constexpr auto largest = static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max());
+    // the second half cannot fail, but without it g++ warns of copies longer than any memory
+    require<config_error>(from.size == to.size && from.size <= largest / sizeof(T), "copy: ", from.size,
+                          " numbers do not fit into ", to.size);
     if (from.size != 0) std::memmove(to.data, from.data, from.size * sizeof(T));
   }
   template <class From, class T>
@@ -78,6 +84,16 @@ struct host_memory {
 POLDER_INLINE void settle([[maybe_unused]] const double* values) {
 #if defined(__GNUC__) || defined(__clang__)
   asm volatile("" : : "r"(values) : "memory");
+#endif
+}
+
+/// y + weight x, the step of every weighted sum: rounded once where the processor has a fused multiply-add, twice where it
+/// has none. Spelled out because compilers contract the plain expression in one loop and not in the next.
+[[nodiscard]] POLDER_INLINE double add_product(double y, double weight, double x) {
+#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
+  return __builtin_fma(weight, x, y);
+#else
+  return y + weight * x;
 #endif
 }
 

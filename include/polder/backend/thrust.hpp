@@ -241,8 +241,7 @@ class thrust_backend<thrust_cuda> {
     require<config_error>(from_size == to_size, "copy: ", from_size, " numbers do not fit into ", to_size);
     if (from_size == 0) return;
     queue_->enter();
-    detail::check_cuda("cudaMemcpyAsync",
-                       cudaMemcpyAsync(to, from, from_size * sizeof(To), kind, cuda_stream()));
+    detail::check_cuda("cudaMemcpyAsync", cudaMemcpyAsync(to, from, from_size * sizeof(To), kind, cuda_stream()));
   }
 
   /// Calls launch(table) with the terms as a kernel's argument, or in the device's memory if they are many.
