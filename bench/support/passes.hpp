@@ -3,56 +3,20 @@
 
 #include <benchmark/benchmark.h>
 
-#include <cmath>
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/core/random.hpp"
+#include "polder/ops/arithmetic.hpp"
+#include "polder/ops/ascent.hpp"
+#include "polder/ops/mixing.hpp"
+#include "polder/ops/update.hpp"
 #include "support/memcpy.hpp"
 
 namespace polder::bench {
-
-/// m = beta m + g + decay x; x_half = x - lr m.
-struct momentum_step {
-  float lr, beta, decay;
-  POLDER_HD void operator()(float x, float g, float& m, float& x_half) const {
-    m = beta * m + (g + decay * x);
-    x_half = x - lr * m;
-  }
-};
-struct square {
-  POLDER_HD double operator()(float g) const { return static_cast<double>(g) * static_cast<double>(g); }
-};
-/// x + rho g / |g|, with |g|^2 left in memory by the pass before.
-struct ascent {
-  const double* squared_norm = nullptr;
-  float rho = 0;
-  float scale = 0;
-  POLDER_HD ascent resolved() const {
-    return {nullptr, rho, static_cast<float>(static_cast<double>(rho) / std::sqrt(*squared_norm))};
-  }
-  POLDER_HD void operator()(float x, float g, float& point) const { point = x + scale * g; }
-};
-struct keep {
-  POLDER_HD void operator()(float y, float& x_next) const { x_next = y; }
-};
-/// m = mu m + (1 - mu) (x - y) / lr; x_next = y.
-struct quasi_global {
-  float mu, inverse_lr;
-  POLDER_HD void operator()(float y, float x, float& m, float& x_next) const {
-    m = mu * m + (1.0f - mu) * ((x - y) * inverse_lr);
-    x_next = y;
-  }
-};
-/// x + alpha (mean - x) - push (mean - x).
-struct pull_push {
-  float alpha, push;
-  POLDER_HD void operator()(float x, float mean, float& x_next) const { x_next = x + (alpha - push) * (mean - x); }
-};
 
 /// Vectors of n floats that are neither zero nor all the same.
 template <class B>
@@ -74,29 +38,34 @@ struct vectors {
   view_t<B, double> sum() { return sums.view().part(0, 1); }
 };
 
+/// Weight decay, Nesterov momentum and the step, as the recipes compose them.
 template <class B>
 void momentum(benchmark::State& state) {
   const auto n = static_cast<std::size_t>(state.range(0));
   vectors<B> v(4, n);
-  run_pass(state, 20 * n, 16 * n, [&] {
-    v.backend.map(n, momentum_step{0.1f, 0.9f, 1e-4f}, in(v[0]), in(v[1]), inout(v[2]), out(v[3]));
-  });
+  using rules = ops::chained<ops::clip<float>, ops::decay<float>, ops::nesterov_ball<float>>;
+  const ops::descend<float, rules> step{0.1f, {{}, {{1e-4f}, {{0.9f}, {}}}}};
+  run_pass(state, 20 * n, 16 * n, [&] { v.backend.map(n, step, in(v[0]), in(v[1]), out(v[2]), inout(v[3])); });
 }
 
+/// The same with quasi-global momentum, whose buffer is only read here.
 template <class B>
-void sam_norm(benchmark::State& state) {
+void quasi_global_step(benchmark::State& state) {
   const auto n = static_cast<std::size_t>(state.range(0));
-  vectors<B> v(1, n);
-  run_pass(state, 4 * n, 4 * n, [&] { v.backend.sum(n, square{}, v.sum(), in(v[0])); });
+  vectors<B> v(4, n);
+  using rules = ops::chained<ops::clip<float>, ops::decay<float>, ops::quasi_global<float>>;
+  const ops::descend<float, rules> step{0.1f, {{}, {{1e-4f}, {{0.9f, true}, {}}}}};
+  run_pass(state, 16 * n, 16 * n, [&] { v.backend.map(n, step, in(v[0]), in(v[1]), out(v[2]), in(v[3])); });
 }
 
+/// The two passes of SAM besides the gradients: norm and ascent.
 template <class B>
-void sam_ascent(benchmark::State& state) {
+void sam(benchmark::State& state) {
   const auto n = static_cast<std::size_t>(state.range(0));
   vectors<B> v(3, n);
-  v.backend.sum(n, square{}, v.sum(), in(v[1]));
-  run_pass(state, 12 * n, 12 * n, [&] {
-    v.backend.map(n, ascent{v.sum().data, 0.05f}, in(v[0]), in(v[1]), out(v[2]));
+  run_pass(state, 16 * n, 12 * n, [&] {
+    v.backend.sum(n, ops::square{}, v.sum(), in(v[1]));
+    v.backend.map(n, ops::ascent{0.05, v.sum().data}, in(v[0]), in(v[1]), out(v[2]));
   });
 }
 
@@ -113,7 +82,7 @@ void gossip(benchmark::State& state) {
   vectors<B> v(Neighbors + 2, n);
   const auto terms = self_and_neighbors(v, Neighbors);
   run_pass(state, 4 * (Neighbors + 2) * n, 4 * (Neighbors + 2) * n, [&] {
-    v.backend.combine(std::span<const weighted<typename B::space, float>>(terms), keep{}, out(v[Neighbors + 1]));
+    v.backend.combine(std::span<const weighted<typename B::space, float>>(terms), ops::adopt<ops::no_observer>{}, out(v[Neighbors + 1]));
   });
 }
 
@@ -123,8 +92,9 @@ void quasi_global_mix(benchmark::State& state) {
   vectors<B> v(Neighbors + 4, n);
   const auto terms = self_and_neighbors(v, Neighbors);
   run_pass(state, 4 * (Neighbors + 5) * n, 4 * (Neighbors + 4) * n, [&] {
-    v.backend.combine(std::span<const weighted<typename B::space, float>>(terms), quasi_global{0.9f, 10.0f},
-                      in(v[Neighbors + 1]), inout(v[Neighbors + 2]), out(v[Neighbors + 3]));
+    v.backend.combine(std::span<const weighted<typename B::space, float>>(terms),
+                      ops::adopt<ops::quasi_global_refresh<float>>{{0.9f, 1.0f, true}}, out(v[Neighbors + 3]),
+                      in(v[Neighbors + 1]), inout(v[Neighbors + 2]));
   });
 }
 
@@ -142,7 +112,9 @@ template <class B>
 void pull_and_push(benchmark::State& state) {
   const auto n = static_cast<std::size_t>(state.range(0));
   vectors<B> v(3, n);
-  run_pass(state, 12 * n, 12 * n, [&] { v.backend.map(n, pull_push{0.5f, 0.1f}, in(v[0]), in(v[1]), out(v[2])); });
+  v.backend.sum(n, ops::square{}, v.sum(), in(v[0]));
+  const ops::pull_and_push<ops::no_observer> pass{{0.1, 0.5, 0.0, v.sum().data}, {}};
+  run_pass(state, 12 * n, 12 * n, [&] { v.backend.map(n, pass, in(v[0]), in(v[1]), out(v[2])); });
 }
 
 /// Registers all passes for backend B, at the size of ResNet-20 and at ten million parameters.
@@ -156,8 +128,8 @@ bool register_passes(const std::string& backend) {
         ->UseRealTime();
   };
   add("momentum", momentum<B>);
-  add("sam_norm", sam_norm<B>);
-  add("sam_ascent", sam_ascent<B>);
+  add("quasi_global_step", quasi_global_step<B>);
+  add("sam", sam<B>);
   add("gossip_2_neighbors", gossip<B, 2>);
   add("gossip_4_neighbors", gossip<B, 4>);
   add("quasi_global_mix_2_neighbors", quasi_global_mix<B, 2>);
