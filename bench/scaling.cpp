@@ -45,7 +45,7 @@ double seconds_of(int workers) {
   const nn::model<float, eigen_backend> lenet(nn::lenet5(), {1, 28, 28}, 10);
   const noise data(batch * 784);
   std::vector<float> x0(lenet.size());
-  lenet.initialise(x0, 1);
+  lenet.initialize(x0, 1);
   const auto weights = topology::mixing_matrix::metropolis(topology::ring(workers));
   double seconds = 0.0;
   run_workers(workers, [&](auto& comm) {
@@ -80,7 +80,14 @@ void lenet5_round(benchmark::State& state) {
   state.counters["core_us_per_worker"] = round * cores / workers * 1e6;
   state.counters["samples/s"] = static_cast<double>(workers) * batch / round;
 }
-BENCHMARK(lenet5_round)->Arg(2)->Arg(8)->Arg(32)->Arg(128)->UseManualTime()->Unit(benchmark::kMillisecond)->Iterations(5);
+BENCHMARK(lenet5_round)
+    ->Arg(2)
+    ->Arg(8)
+    ->Arg(32)
+    ->Arg(128)
+    ->UseManualTime()
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(5);
 
 }  // namespace
 

@@ -69,7 +69,7 @@ struct network {
 void train(const char* name, const auto& sentence) {
   const auto ring = polder::topology::mixing_matrix::usual(polder::topology::ring(worker_count));
   std::vector<float> start(size);  // for all the same random numbers
-  polder::random_stream random({.seed = 30, .purpose = polder::purpose::initialisation});
+  polder::random_stream random({.seed = 30, .purpose = polder::purpose::initialization});
   for (float& x : start) x = static_cast<float>(0.5 * random.normal());
   polder::run_workers(worker_count, [&](auto& comm) {
     const auto rank = static_cast<std::uint32_t>(comm.rank());

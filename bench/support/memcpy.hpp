@@ -35,7 +35,7 @@ inline double memcpy_bandwidth(std::size_t working_set) {
 
 /// Runs `pass` as the benchmark's loop. The row says how many bytes one pass moves (reads and writes, as its streams are
 /// tagged), how many gigabytes that is per second, and what share of memcpy's bandwidth over as much memory, measured
-/// right before and after (the clock speed and the neighbours of a machine change within minutes).
+/// right before and after (the clock speed and the neighbors of a machine change within minutes).
 template <class Pass>
 void run_pass(benchmark::State& state, std::size_t bytes_moved, std::size_t working_set, const Pass& pass) {
   using clock = std::chrono::steady_clock;

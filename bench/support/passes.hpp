@@ -82,7 +82,8 @@ void gossip(benchmark::State& state) {
   vectors<B> v(Neighbors + 2, n);
   const auto terms = self_and_neighbors(v, Neighbors);
   run_pass(state, 4 * (Neighbors + 2) * n, 4 * (Neighbors + 2) * n, [&] {
-    v.backend.combine(std::span<const weighted<typename B::space, float>>(terms), ops::adopt<ops::no_observer>{}, out(v[Neighbors + 1]));
+    v.backend.combine(std::span<const weighted<typename B::space, float>>(terms), ops::adopt<ops::no_observer>{},
+                      out(v[Neighbors + 1]));
   });
 }
 

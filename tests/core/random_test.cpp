@@ -97,7 +97,7 @@ TEST_CASE("each part of a key, and the index, gives other words", "[random]") {
 }
 
 TEST_CASE("the purposes keep their numbers", "[random]") {
-  CHECK(static_cast<int>(purpose::initialisation) == 1);
+  CHECK(static_cast<int>(purpose::initialization) == 1);
   CHECK(static_cast<int>(purpose::shuffle) == 2);
   CHECK(static_cast<int>(purpose::augmentation) == 3);
   CHECK(static_cast<int>(purpose::rounding) == 4);

@@ -124,7 +124,8 @@ struct broken {
 };
 
 TEST_CASE("a loss or gradient that is not finite stops the run and names worker, step and value") {
-  broken nan_loss{std::numeric_limits<double>::quiet_NaN(), 1.0}, infinite{1.0, std::numeric_limits<double>::infinity()};
+  broken nan_loss{std::numeric_limits<double>::quiet_NaN(), 1.0},
+      infinite{1.0, std::numeric_limits<double>::infinity()};
   CHECK_THROWS_WITH(gradient_by(plain{}, nan_loss, x0), Catch::Contains("worker 0, step 0") && Catch::Contains("nan"));
   CHECK_THROWS_WITH(gradient_by(sam{}, infinite, x0), Catch::Contains("worker 0, step 0") && Catch::Contains("inf"));
   CHECK_THROWS_AS(gradient_by(asam{}, infinite, x0), non_finite_error);

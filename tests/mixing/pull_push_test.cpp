@@ -79,7 +79,9 @@ std::vector<double> mean_of(const vectors& x) {
   }
   return mean;
 }
-double length(const std::vector<double>& v) { return std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0)); }
+double length(const std::vector<double>& v) {
+  return std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0));
+}
 std::vector<double> gap(const vectors& x, std::size_t m) {
   auto d = mean_of(x);
   for (std::size_t k = 0; k < d.size(); ++k) d[k] = x[m][k] - d[k];
@@ -96,19 +98,20 @@ double width(const vectors& x) {
 }
 
 vectors push_only(const vectors& start, std::uint64_t rounds, pull_push rule = {.alpha = alpha, .lambda = lambda}) {
-  return train_team(reference_backend{}, algorithm{plain{}, chain<>{}, rule}, weights(start.size()), start,
-                    [](int) { return no_gradient{}; }, rounds);
+  return train_team(
+      reference_backend{}, algorithm{plain{}, chain<>{}, rule}, weights(start.size()), start,
+      [](int) { return no_gradient{}; }, rounds);
 }
 
 template <class Update>
-vectors on_quadratic(const vectors& start, std::vector<double> h, const Update& update, double eta, std::uint64_t rounds,
-                     bool exact = false) {
+vectors on_quadratic(const vectors& start, std::vector<double> h, const Update& update, double eta,
+                     std::uint64_t rounds, bool exact = false) {
   const std::uint64_t tau = 4;
-  return train_team(reference_backend{},
-                    algorithm{plain{}, update,
-                              every{tau, pull_push{.alpha = alpha, .lambda = lambda, .exact_push = exact}}},
-                    weights(start.size()), start, [&](int) { return noisy_quadratic{h, {}, eta, tau, 0, {}}; },
-                    rounds * tau, {.lr = {.base = eta}});
+  return train_team(
+      reference_backend{},
+      algorithm{plain{}, update, every{tau, pull_push{.alpha = alpha, .lambda = lambda, .exact_push = exact}}},
+      weights(start.size()), start, [&](int) { return noisy_quadratic{h, {}, eta, tau, 0, {}}; }, rounds * tau,
+      {.lr = {.base = eta}});
 }
 
 TEST_CASE("two workers without gradients: the gap obeys r <- (1 - alpha) r + lambda") {
@@ -125,7 +128,8 @@ TEST_CASE("two workers without gradients: the gap obeys r <- (1 - alpha) r + lam
 TEST_CASE("without gradients every gap settles at lambda / alpha and the directions cancel") {
   for (const auto& [workers, dimension] : {std::pair{2, 2}, {3, 2}, {3, 50}, {4, 3}, {8, 50}}) {
     CAPTURE(workers, dimension);
-    const auto x = push_only(random_start(static_cast<std::size_t>(workers), static_cast<std::size_t>(dimension)), 3000);
+    const auto x =
+        push_only(random_start(static_cast<std::size_t>(workers), static_cast<std::size_t>(dimension)), 3000);
     std::vector<double> u_mean(static_cast<std::size_t>(dimension), 0.0);
     for (std::size_t m = 0; m < x.size(); ++m) {
       const auto d = gap(x, m);
@@ -199,11 +203,13 @@ TEST_CASE("isotropic quadratic: r+ = lambda / (1 - (1 - alpha) rho), r- = rho r+
     const auto start = random_start(static_cast<std::size_t>(workers), h.size());
     CHECK(width(on_quadratic(start, h, chain<>{}, 0.1, 600)) == Approx(2.460188358614).margin(5e-12));
     double before = 0.0;
-    (void)train_team(reference_backend{}, algorithm{plain{}, chain<>{}, every{4, pull_push{.alpha = alpha, .lambda = lambda}}},
-                     weights(start.size()), start, [&](int) { return noisy_quadratic{h, {}, 0.1, 4, 0, {}}; }, 2400,
-                     {.lr = {.base = 0.1}}, [&](auto& one, std::uint64_t t) {
-                       if (t + 1 == 2400 && one.rank() == 0) before = std::sqrt(one.last_gaps().data[0]);
-                     });
+    (void)train_team(
+        reference_backend{}, algorithm{plain{}, chain<>{}, every{4, pull_push{.alpha = alpha, .lambda = lambda}}},
+        weights(start.size()), start, [&](int) { return noisy_quadratic{h, {}, 0.1, 4, 0, {}}; }, 2400,
+        {.lr = {.base = 0.1}},
+        [&](auto& one, std::uint64_t t) {
+          if (t + 1 == 2400 && one.rank() == 0) before = std::sqrt(one.last_gaps().data[0]);
+        });
     CHECK(before == Approx(2.177987065127).margin(5e-12));
   }
 }
@@ -257,7 +263,8 @@ gap_energy noisy_run(std::size_t workers, const std::vector<double>& h, const st
       reference_backend{}, algorithm{plain{}, chain<>{}, every{tau, pull_push{.alpha = alpha, .lambda = push}}},
       weights(workers), vectors(workers, std::vector<double>(h.size(), 0.0)),
       [&](int m) { return noisy_quadratic{h, s, eta, tau, static_cast<std::uint32_t>(m), {}}; }, rounds * tau,
-      {.lr = {.base = eta}}, [&](auto& one, std::uint64_t t) {
+      {.lr = {.base = eta}},
+      [&](auto& one, std::uint64_t t) {
         if ((t + 2) % tau != 0) return;
         noisy_quadratic f{h, s, eta, tau, static_cast<std::uint32_t>(one.rank()), {}};
         f.select_batch(t + 1);
@@ -299,7 +306,8 @@ TEST_CASE("anisotropic noise: with the push nearly all gap energy lies in the fl
 }
 
 TEST_CASE("a pull or push out of range is refused with the value and the range") {
-  CHECK_THROWS_WITH(push_only(random_start(2, 2), 1, {.alpha = 2.5}), Catch::Contains("alpha is 2.5") && Catch::Contains("(0, 2)"));
+  CHECK_THROWS_WITH(push_only(random_start(2, 2), 1, {.alpha = 2.5}),
+                    Catch::Contains("alpha is 2.5") && Catch::Contains("(0, 2)"));
   CHECK_THROWS_WITH(push_only(random_start(2, 2), 1, {.lambda = -1.0}), Catch::Contains("lambda is -1"));
 }
 

@@ -23,8 +23,8 @@ struct bowl {
 
 double step(polder::self<>& alone, bowl& f, std::span<const float> x0) {
   const auto weights = polder::topology::mixing_matrix::metropolis(polder::topology::ring(1));
-  polder::worker one(polder::algorithm{polder::plain{}, polder::chain{first{}, polder::quasi_global_momentum{}},
-                                       polder::none{}},
-                     polder::reference_backend{}, alone, weights, f, x0);
+  polder::worker one(
+      polder::algorithm{polder::plain{}, polder::chain{first{}, polder::quasi_global_momentum{}}, polder::none{}},
+      polder::reference_backend{}, alone, weights, f, x0);
   return one.step();
 }

@@ -104,12 +104,8 @@ TEST_CASE("each gossip recipe follows its formulas on a ring and on an irregular
         agrees(s, recipes::qgm({.beta = 0.8, .mu = 0.7, .nesterov = nesterov, .weight_decay = wd, .gamma = gamma}),
                stacked_qgm(s.problem, s.start(), steps, 0.8, 0.7, nesterov, 0.0, gamma));
         agrees(s,
-               recipes::q_saddle({.rho = 0.3,
-                                  .beta = 0.8,
-                                  .mu = 0.7,
-                                  .nesterov = nesterov,
-                                  .weight_decay = wd,
-                                  .gamma = gamma}),
+               recipes::q_saddle(
+                   {.rho = 0.3, .beta = 0.8, .mu = 0.7, .nesterov = nesterov, .weight_decay = wd, .gamma = gamma}),
                stacked_qgm(s.problem, s.start(), steps, 0.8, 0.7, nesterov, 0.3, gamma));
       }
     }
@@ -130,8 +126,11 @@ TEST_CASE("each averaging recipe follows its formulas") {
     const double rounds = static_cast<double>(steps / tau);
     for (const bool exact : {false, true}) {
       CAPTURE(exact);
-      agrees(s, recipes::dppf({.tau = tau, .alpha = 0.1, .lambda = 0.2, .exact_push = exact, .beta = 0.8, .weight_decay = wd}),
-             stacked_pull_push(s.problem, s.start(), steps, tau, 0.8, 0.1, [](std::size_t) { return 0.2; }, exact));
+      agrees(s,
+             recipes::dppf(
+                 {.tau = tau, .alpha = 0.1, .lambda = 0.2, .exact_push = exact, .beta = 0.8, .weight_decay = wd}),
+             stacked_pull_push(
+                 s.problem, s.start(), steps, tau, 0.8, 0.1, [](std::size_t) { return 0.2; }, exact));
       agrees(s,
              recipes::dppf({.tau = tau,
                             .alpha = 0.1,
@@ -151,8 +150,8 @@ TEST_CASE("each averaging recipe follows its formulas") {
                             .start_round = 3,
                             .beta = 0.8,
                             .weight_decay = wd}),
-             stacked_pull_push(s.problem, s.start(), steps, tau, 0.8, 0.1,
-                               [](std::size_t k) { return k < 3 ? 0.0 : 0.2; }, exact));
+             stacked_pull_push(
+                 s.problem, s.start(), steps, tau, 0.8, 0.1, [](std::size_t k) { return k < 3 ? 0.0 : 0.2; }, exact));
     }
   }
 }
@@ -203,8 +202,8 @@ TEST_CASE("rho = 0 is quasi-global momentum bit for bit, also when both passes a
   const setting s(ring());
   const auto base = s.train<float>(eigen_backend{}, recipes::qgm({.weight_decay = wd}));
   CHECK(s.train<float>(eigen_backend{}, recipes::q_saddle({.rho = 0.0, .weight_decay = wd})) == base);
-  CHECK(s.train<float>(eigen_backend{}, recipes::q_saddle({.rho = 0.0, .weight_decay = wd, .force_second_pass = true})) ==
-        base);
+  CHECK(s.train<float>(eigen_backend{},
+                       recipes::q_saddle({.rho = 0.0, .weight_decay = wd, .force_second_pass = true})) == base);
   CHECK(s.train<float>(eigen_backend{}, recipes::q_saddle({.rho = 1e-3, .weight_decay = wd})) != base);
 }
 
@@ -255,10 +254,10 @@ TEST_CASE("one worker: quasi-global momentum is quasi-hyperbolic momentum") {
       x[k] -= eta / (1.0 - beta) * (nu * h[k] + (1.0 - nu) * g[k]);
     }
   }
-  const auto trained = train_team(reference_backend{}, algorithm{plain{}, quasi_global_momentum{beta, mu, false}, none{}},
-                                  mixing_matrix::metropolis(topology::ring(1)),
-                                  equal_start<double>(1, std::vector<double>(dimension, 1.0)),
-                                  [&](int i) { return f.of(i); }, 200, {.lr = {.base = eta}});
+  const auto trained = train_team(
+      reference_backend{}, algorithm{plain{}, quasi_global_momentum{beta, mu, false}, none{}},
+      mixing_matrix::metropolis(topology::ring(1)), equal_start<double>(1, std::vector<double>(dimension, 1.0)),
+      [&](int i) { return f.of(i); }, 200, {.lr = {.base = eta}});
   CHECK(largest_difference(trained, {x}) < 1e-13);
 }
 
@@ -266,8 +265,9 @@ TEST_CASE("workers with equal data and equal models stay equal, bit for bit") {
   const quadratics f(1, dimension, 5);
   const auto same = [&](int) { return f.of(0); };
   const auto all_equal = [&](const auto& parts) {
-    const auto x = train_team(eigen_backend{}, parts, ring(), equal_start<float>(workers, std::vector<float>(dimension, 1.0f)),
-                              same, 50, {.lr = {.base = 0.05}});
+    const auto x =
+        train_team(eigen_backend{}, parts, ring(), equal_start<float>(workers, std::vector<float>(dimension, 1.0f)),
+                   same, 50, {.lr = {.base = 0.05}});
     for (const auto& row : x) {
       if (row != x.front()) return false;
     }

@@ -21,8 +21,8 @@ using stacked = std::vector<std::vector<T>>;
 /// look(worker, step) is called after every step, on the worker's own thread.
 template <class Backend, class T, class Algorithm, class MakeObjective, class Look>
 stacked<T> train_team(const Backend& backend, const Algorithm& parts, const topology::mixing_matrix& weights,
-                      const stacked<T>& start, MakeObjective make_objective, std::uint64_t steps, worker_options options,
-                      Look look) {
+                      const stacked<T>& start, MakeObjective make_objective, std::uint64_t steps,
+                      worker_options options, Look look) {
   stacked<T> result(start.size());
   options.total_steps = steps;
   options.equal_start = false;

@@ -55,13 +55,14 @@ long allocations_of(const Algorithm& parts) {
   const int workers = 4;
   const std::size_t n = 5000;
   allocations = 0;
-  (void)train_team(eigen_backend{}, parts, topology::mixing_matrix::metropolis(topology::ring(workers)),
-                   equal_start<float>(workers, std::vector<float>(n, 1.0f)), [](int) { return bowl{}; }, 80,
-                   {.lr = {.base = 0.1}}, [](auto& one, std::uint64_t t) {
-                     if (one.rank() != 0) return;
-                     if (t == 30) watching = true;
-                     if (t == 60) watching = false;
-                   });
+  (void)train_team(
+      eigen_backend{}, parts, topology::mixing_matrix::metropolis(topology::ring(workers)),
+      equal_start<float>(workers, std::vector<float>(n, 1.0f)), [](int) { return bowl{}; }, 80, {.lr = {.base = 0.1}},
+      [](auto& one, std::uint64_t t) {
+        if (one.rank() != 0) return;
+        if (t == 30) watching = true;
+        if (t == 60) watching = false;
+      });
   return allocations;
 }
 

@@ -99,8 +99,9 @@ TEST_CASE("the mean with its gaps costs 4 + 4/M bytes, pull and push 12 more, ha
 
 TEST_CASE("clipping in front costs the 4 bytes of its norm; behind another rule 12 more for the cut") {
   CHECK(cost_of(algorithm{plain{}, chain{clip_norm{1.0}, momentum{}}, none{}}, topology::ring(1)).bytes == 24.0);
-  CHECK(cost_of(algorithm{plain{}, chain{weight_decay{}, clip_norm{1.0}, momentum{}}, none{}}, topology::ring(1)).bytes ==
-        24.0 + 12.0);
+  CHECK(
+      cost_of(algorithm{plain{}, chain{weight_decay{}, clip_norm{1.0}, momentum{}}, none{}}, topology::ring(1)).bytes ==
+      24.0 + 12.0);
 }
 
 TEST_CASE("parameters take three buffers at most, four only in rounds that an update rule watches") {

@@ -43,13 +43,15 @@ TEST_CASE("workers that start from different parameters are refused and the firs
 TEST_CASE("a mixing matrix that does not suit gossip is refused before the first step") {
   const quadratics q(4, 5, 1);
   const auto start = [&](const mixing_matrix& weights, int workers) {
-    return train_team(eigen_backend{}, recipes::d_psgd(), weights,
-                      equal_start<float>(static_cast<std::size_t>(workers), std::vector<float>(5, 1.0f)),
-                      [&](int i) { return q.of(i); }, 1);
+    return train_team(
+        eigen_backend{}, recipes::d_psgd(), weights,
+        equal_start<float>(static_cast<std::size_t>(workers), std::vector<float>(5, 1.0f)),
+        [&](int i) { return q.of(i); }, 1);
   };
   CHECK_THROWS_AS(start(mixing_matrix::uniform(topology::star(4)), 4), config_error);
   CHECK_THROWS_AS(start(mixing_matrix::metropolis(topology::from_edges(4, {{0, 1}, {2, 3}})), 4), config_error);
-  CHECK_THROWS_WITH(start(mixing_matrix::metropolis(topology::ring(3)), 4), Catch::Contains("3") && Catch::Contains("4"));
+  CHECK_THROWS_WITH(start(mixing_matrix::metropolis(topology::ring(3)), 4),
+                    Catch::Contains("3") && Catch::Contains("4"));
   CHECK_NOTHROW(start(mixing_matrix::uniform(topology::one_peer_exponential(4)), 4));
 }
 
@@ -59,7 +61,8 @@ TEST_CASE("a run that is cut at any step and carried over by its visit ends with
   const auto x0 = equal_start<float>(4, std::vector<float>(9, 1.0f));
   const auto carried = [&](const auto& parts, std::uint64_t total) {
     const worker_options options{.lr = {.base = 0.05}, .total_steps = total};
-    const auto whole = train_team(eigen_backend{}, parts, weights, x0, [&](int i) { return q.of(i); }, total, options);
+    const auto whole = train_team(
+        eigen_backend{}, parts, weights, x0, [&](int i) { return q.of(i); }, total, options);
     for (std::uint64_t cut = 0; cut <= total; ++cut) {
       CAPTURE(cut);
       stacked<float> ended(4);

@@ -111,8 +111,8 @@ TEST_CASE("quasi-global momentum does nothing to its memory while the learning r
   auto f = q.of(0);
   const std::vector<double> x0(5, 1.0);
   const auto weights = topology::mixing_matrix::metropolis(topology::ring(1));
-  worker one(algorithm{plain{}, quasi_global_momentum{}, none{}}, backend, comm, weights, f, std::span<const double>(x0),
-             worker_options{.lr = {.base = 0.0}});
+  worker one(algorithm{plain{}, quasi_global_momentum{}, none{}}, backend, comm, weights, f,
+             std::span<const double>(x0), worker_options{.lr = {.base = 0.0}});
   for (int t = 0; t < 3; ++t) one.step();
   CHECK(std::vector<double>(one.x().data, one.x().data + 5) == x0);
   one.visit([](const auto& name, auto value) {

@@ -35,7 +35,7 @@ template <class T>
 class cuda_buffer {
  public:
   cuda_buffer() = default;
-  /// Not initialised.
+  /// Not initialized.
   explicit cuda_buffer(std::size_t size) : size_(size) {
     if (size == 0) return;
     require<backend_error>(size <= std::numeric_limits<std::size_t>::max() / 2 / sizeof(T), "cannot get memory for ",

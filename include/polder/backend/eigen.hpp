@@ -1,4 +1,4 @@
-// polder — the fast backend of the CPU: vectorised fused passes, and matrix products by Eigen.
+// polder — the fast backend of the CPU: vectorized fused passes, and matrix products by Eigen.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@
 namespace polder {
 
 /// One thread, one pass: each operation runs once over memory in blocks that stay in the nearest cache, with loops that
-/// the compiler vectorises (compile with optimisation and for the processor at hand: -O3 -march=native). Sums have the
+/// the compiler vectorizes (compile with optimization and for the processor at hand: -O3 -march=native). Sums have the
 /// bits of reference_backend at every length and alignment.
 ///
 /// Passes over more than 48 MiB write their `out` streams past the caches (detail::non_temporal_bytes).
@@ -104,8 +104,8 @@ struct eigen_backend : detail::host_memory {
   template <class T>
   static auto matrix(T* data, std::size_t rows, std::size_t columns, std::size_t ld) {
     using value = std::remove_const_t<T>;
-    using plain = Eigen::Matrix<value, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-    using mapped = std::conditional_t<std::is_const_v<T>, const plain, plain>;
+    using row_major = Eigen::Matrix<value, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    using mapped = std::conditional_t<std::is_const_v<T>, const row_major, row_major>;
     return Eigen::Map<mapped, Eigen::Unaligned, Eigen::OuterStride<>>(
         data, static_cast<Eigen::Index>(rows), static_cast<Eigen::Index>(columns),
         Eigen::OuterStride<>(static_cast<Eigen::Index>(ld)));

@@ -1,5 +1,5 @@
 // polder — the passes of the fast host backends: blocks that stay in the nearest cache, loops that the compiler
-// vectorises.
+// vectorizes.
 #pragma once
 
 #include <algorithm>

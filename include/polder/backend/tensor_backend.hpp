@@ -87,17 +87,16 @@ inline constexpr std::size_t sum_lanes = 16;
 ///     (with mean rounded to T, the difference taken in double, canonical order); one pass over the M vectors.
 ///  8. Calls of one worker's backend take effect in the order of the calls. Nothing but `to_host` waits.
 template <class B>
-concept tensor_backend =
-    requires(const B b, view<typename B::space, float> x, view<typename B::space, const float> c, std::span<float> h,
-             std::span<const float> hc) {
-      typename B::space;
-      typename B::template buffer<float>;
-      typename B::template buffer<double>;
-      { b.template zeros<float>(std::size_t{1}) } -> std::same_as<typename B::template buffer<float>>;
-      b.copy(c, x);
-      b.to_host(c, h);
-      b.from_host(hc, x);
-    };
+concept tensor_backend = requires(const B b, view<typename B::space, float> x, view<typename B::space, const float> c,
+                                  std::span<float> h, std::span<const float> hc) {
+  typename B::space;
+  typename B::template buffer<float>;
+  typename B::template buffer<double>;
+  { b.template zeros<float>(std::size_t{1}) } -> std::same_as<typename B::template buffer<float>>;
+  b.copy(c, x);
+  b.to_host(c, h);
+  b.from_host(hc, x);
+};
 
 template <tensor_backend B, class T>
 using buffer_t = typename B::template buffer<T>;

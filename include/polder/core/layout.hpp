@@ -24,7 +24,7 @@ struct tensor_info {
 /// The tensors of a model in the order of the flat vector, without gaps.
 ///
 /// Most of polder sees only `size()` numbers; the few parts that work tensor by tensor (ASAM, per-tensor compressors,
-/// filter normalisation, files) read the table.
+/// filter normalization, files) read the table.
 class layout {
  public:
   layout() = default;

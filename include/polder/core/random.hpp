@@ -12,7 +12,7 @@ namespace polder {
 
 /// What a random number is for. Never renumber: a published seed must keep its meaning.
 enum class purpose : std::uint32_t {
-  initialisation = 1,
+  initialization = 1,
   shuffle = 2,
   augmentation = 3,
   rounding = 4,
@@ -25,7 +25,7 @@ enum class purpose : std::uint32_t {
 /// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011): ten rounds that
 /// turn a 128-bit counter and a 64-bit key into 128 random bits.
 [[nodiscard]] POLDER_HD constexpr std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
-                                                                         std::array<std::uint32_t, 2> key) {
+                                                                          std::array<std::uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t product0 = std::uint64_t{0xD2511F53u} * counter[0];
     const std::uint64_t product1 = std::uint64_t{0xCD9E8D57u} * counter[2];
@@ -48,14 +48,12 @@ struct random_key {
 /// Four random words for `index` of the stream `key`: the same on every machine, backend and number of threads.
 /// Key: seed and purpose. Counter: index (48 bits), step (40 bits), worker (24 bits), edge (16 bits).
 [[nodiscard]] POLDER_HD constexpr std::array<std::uint32_t, 4> random_words(const random_key& key,
-                                                                           std::uint64_t index) {
+                                                                            std::uint64_t index) {
   const auto low = static_cast<std::uint32_t>(key.seed);
   const auto high = static_cast<std::uint32_t>(key.seed >> 32);
   const std::array<std::uint32_t, 4> counter{
-      static_cast<std::uint32_t>(index),
-      static_cast<std::uint32_t>((index >> 32) & 0xFFFFu) | (key.edge << 16),
-      static_cast<std::uint32_t>(key.step),
-      static_cast<std::uint32_t>((key.step >> 32) & 0xFFu) | (key.worker << 8)};
+      static_cast<std::uint32_t>(index), static_cast<std::uint32_t>((index >> 32) & 0xFFFFu) | (key.edge << 16),
+      static_cast<std::uint32_t>(key.step), static_cast<std::uint32_t>((key.step >> 32) & 0xFFu) | (key.worker << 8)};
   return philox4x32(counter, {low, high ^ (static_cast<std::uint32_t>(key.purpose) << 24)});
 }
 

@@ -23,12 +23,12 @@ namespace polder {
 struct learning_rate {
   enum class shape { constant, steps, cosine };
 
-  double base = 0.1;                            ///< > 0 (0 is allowed: nothing moves)
+  double base = 0.1;  ///< > 0 (0 is allowed: nothing moves)
   shape kind = shape::constant;
   std::uint64_t warmup_steps = 0;
-  double factor = 0.1;                          ///< of each drop, `steps` only
-  std::vector<double> milestones{0.5, 0.75};    ///< fractions of the run, ascending, `steps` only
-  double floor = 0.0;                           ///< where the cosine ends
+  double factor = 0.1;                        ///< of each drop, `steps` only
+  std::vector<double> milestones{0.5, 0.75};  ///< fractions of the run, ascending, `steps` only
+  double floor = 0.0;                         ///< where the cosine ends
 
   [[nodiscard]] double at(std::uint64_t step, std::uint64_t total) const {
     if (step < warmup_steps) return base * static_cast<double>(step + 1) / static_cast<double>(warmup_steps);
@@ -58,8 +58,9 @@ enum class push_schedule { fixed, increasing, decreasing };
 [[nodiscard]] inline double scheduled_push(push_schedule kind, double lambda, std::uint64_t round,
                                            std::uint64_t total_rounds) {
   if (kind == push_schedule::fixed) return lambda;
-  require<config_error>(total_rounds > 0, "an increasing or decreasing push needs the number of rounds of the run: set "
-                                          "total_steps of the worker");
+  require<config_error>(total_rounds > 0,
+                        "an increasing or decreasing push needs the number of rounds of the run: set "
+                        "total_steps of the worker");
   const double c = std::cos(std::numbers::pi * static_cast<double>(round) / static_cast<double>(total_rounds));
   return 0.5 * lambda * (kind == push_schedule::increasing ? 1.0 - c : 1.0 + c);
 }

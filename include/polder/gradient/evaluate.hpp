@@ -12,8 +12,7 @@ template <class F, class Space, class T>
   static_assert(objective<F, Space, T>,
                 "an objective needs `loss_and_gradient(std::span<const T> x, std::span<T> g) const` that returns the "
                 "loss; see polder/objective/objective.hpp");
-  return static_cast<double>(
-      f.loss_and_gradient(detail::argument<Space, const T>(x), detail::argument<Space, T>(g)));
+  return static_cast<double>(f.loss_and_gradient(detail::argument<Space, const T>(x), detail::argument<Space, T>(g)));
 }
 
 }  // namespace polder

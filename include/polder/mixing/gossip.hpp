@@ -10,8 +10,8 @@
 #include "polder/core/layout.hpp"
 #include "polder/mixing/part.hpp"
 #include "polder/ops/mixing.hpp"
-#include "polder/topology/requirements.hpp"
 #include "polder/topology/mixing_matrix.hpp"
+#include "polder/topology/requirements.hpp"
 
 namespace polder {
 
@@ -61,8 +61,8 @@ struct gossip {
           if (after) {
             ctx.backend.combine(terms, ops::adopt<observer>{observation.element}, out(x_next), more...);
           } else {
-            ctx.backend.combine(terms, ops::adopt_and_step<observer>{observation.element},
-                                in(params.x()), in(params.half()), out(x_next), more...);
+            ctx.backend.combine(terms, ops::adopt_and_step<observer>{observation.element}, in(params.x()),
+                                in(params.half()), out(x_next), more...);
           }
         },
         observation.streams);

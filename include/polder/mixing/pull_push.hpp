@@ -60,8 +60,7 @@ struct pull_push {
   bool mix(Context& ctx, state<B, T>& s, const Observation& observation) const {
     using observer = decltype(observation.element);
     auto& params = ctx.params;
-    const double push =
-        ctx.round < start_round ? 0.0 : scheduled_push(schedule, lambda, ctx.round, ctx.total_rounds);
+    const double push = ctx.round < start_round ? 0.0 : scheduled_push(schedule, lambda, ctx.round, ctx.total_rounds);
     const auto mean = ctx.mean(params.half());
     const ops::stretch stretch{alpha, push, smallest, ctx.own_gap()};
     const auto x_next = params.writable_next(ctx.comm);

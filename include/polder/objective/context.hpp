@@ -15,8 +15,8 @@ namespace polder {
 
 /// The state of a rule on backend B with numbers of type T, as `rule.init<T>(backend, layout)` returns it.
 template <class Rule, class B, class T>
-using state_t = decltype(std::declval<const Rule&>().template init<T>(std::declval<const B&>(),
-                                                                      std::declval<const layout&>()));
+using state_t =
+    decltype(std::declval<const Rule&>().template init<T>(std::declval<const B&>(), std::declval<const layout&>()));
 
 /// What every rule receives: where numbers live, whom to talk to, and where the run stands.
 ///

@@ -1,4 +1,4 @@
-// polder — element functions of sharpness-aware minimisation: the step uphill.
+// polder — element functions of sharpness-aware minimization: the step uphill.
 #pragma once
 
 #include <cmath>

@@ -17,9 +17,9 @@ namespace polder::recipes {
 
 /// Parameters of `dppf`.
 struct dppf_options {
-  std::uint64_t tau = 4;                          ///< local steps per round, >= 1
-  double alpha = 0.1;                             ///< pull in (0, 2)
-  double lambda = 0.5;                            ///< push >= 0, a length in parameter space; 0 is SimpleAvg, bit for bit
+  std::uint64_t tau = 4;  ///< local steps per round, >= 1
+  double alpha = 0.1;     ///< pull in (0, 2)
+  double lambda = 0.5;    ///< push >= 0, a length in parameter space; 0 is SimpleAvg, bit for bit
   push_schedule schedule = push_schedule::fixed;  ///< of the push over the rounds
   bool exact_push = false;                        ///< costs a second all-reduce; see pull_push
   std::uint64_t start_round = 0;                  ///< no push before it
@@ -40,13 +40,12 @@ struct dppf_options {
 /// Source: Dimlioglu, Choromanska, "Communication-Efficient Distributed Training for Collaborative Flat Optima Recovery in
 /// Deep Learning", UAI 2026. Departures: those of pull_push.
 [[nodiscard]] inline auto dppf(dppf_options o = {}) {
-  return algorithm{
-      plain{}, chain{clip_norm{o.clip_norm}, weight_decay{o.weight_decay}, nesterov{o.beta}},
-      every{o.tau, pull_push{.alpha = o.alpha,
-                             .lambda = o.lambda,
-                             .schedule = o.schedule,
-                             .exact_push = o.exact_push,
-                             .start_round = o.start_round}}};
+  return algorithm{plain{}, chain{clip_norm{o.clip_norm}, weight_decay{o.weight_decay}, nesterov{o.beta}},
+                   every{o.tau, pull_push{.alpha = o.alpha,
+                                          .lambda = o.lambda,
+                                          .schedule = o.schedule,
+                                          .exact_push = o.exact_push,
+                                          .start_round = o.start_round}}};
 }
 
 }  // namespace polder::recipes

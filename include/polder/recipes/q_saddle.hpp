@@ -35,10 +35,10 @@ struct q_saddle_options {
 /// arXiv:2405.13961. Departures: composed from the description in the abstract (SAM in the local gradient of QGM); the
 /// order of weight decay and ascent follows the SAM authors.
 [[nodiscard]] inline auto q_saddle(q_saddle_options o = {}) {
-  return algorithm{sam{o.rho, o.force_second_pass},
-                   chain{clip_norm{o.clip_norm}, weight_decay{o.weight_decay},
-                         quasi_global_momentum{o.beta, o.mu, o.nesterov}},
-                   gossip{o.gamma}};
+  return algorithm{
+      sam{o.rho, o.force_second_pass},
+      chain{clip_norm{o.clip_norm}, weight_decay{o.weight_decay}, quasi_global_momentum{o.beta, o.mu, o.nesterov}},
+      gossip{o.gamma}};
 }
 
 }  // namespace polder::recipes

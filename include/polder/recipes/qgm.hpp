@@ -31,10 +31,10 @@ struct qgm_options {
 /// Source: Lin, Karimireddy, Stich, Jaggi, "Quasi-Global Momentum: Accelerating Decentralized Deep Learning on
 /// Heterogeneous Data", ICML 2021. Departures: none; other codes that carry the name differ (mu = 0, or mixed points).
 [[nodiscard]] inline auto qgm(qgm_options o = {}) {
-  return algorithm{plain{},
-                   chain{clip_norm{o.clip_norm}, weight_decay{o.weight_decay},
-                         quasi_global_momentum{o.beta, o.mu, o.nesterov}},
-                   gossip{o.gamma}};
+  return algorithm{
+      plain{},
+      chain{clip_norm{o.clip_norm}, weight_decay{o.weight_decay}, quasi_global_momentum{o.beta, o.mu, o.nesterov}},
+      gossip{o.gamma}};
 }
 
 }  // namespace polder::recipes

@@ -9,111 +9,61 @@
 #include <functional>
 #include <limits>
 #include <span>
-#include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
+#include "polder/backend/tensor_backend.hpp"
 #include "polder/comm/communicator.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/view.hpp"
 #include "polder/objective/objective.hpp"
+#include "polder/ops/arithmetic.hpp"
 #include "polder/train/checkpoint.hpp"
+#include "polder/train/evaluation.hpp"
 #include "polder/train/metrics.hpp"
 
 namespace polder {
 
-/// Sums over the samples that a model was tried on.
-struct scores {
-  double loss = 0.0;
-  double correct = 0.0;
-  double samples = 0.0;
-
-  scores& operator+=(const scores& other) {
-    loss += other.loss;
-    correct += other.correct;
-    samples += other.samples;
-    return *this;
-  }
-  [[nodiscard]] double mean_loss() const { return loss / samples; }
-  [[nodiscard]] double accuracy() const { return correct / samples; }
-};
-
-/// test_set — obligations of a test set `t` that `fit` evaluates on: `t.size()` samples; `t.score(x, samples)` returns the
-/// scores of the parameters x (a std::span on the host, a view elsewhere) on the samples with these indices.
-template <class Tests, class Space, class T>
-concept test_set = requires(const Tests t, detail::argument<Space, const T> x, std::span<const std::size_t> samples) {
-  { t.size() } -> std::convertible_to<std::size_t>;
-  { t.score(x, samples) } -> std::same_as<scores>;
-};
-
-/// The steps of an epoch: each worker goes once through its share of the samples, in whole batches.
-///
-///     floor(floor(N / workers) / batch)
-[[nodiscard]] inline std::uint64_t steps_per_epoch(std::size_t samples, int workers, std::size_t batch) {
-  require<config_error>(workers >= 1 && batch >= 1, "an epoch needs at least 1 worker and batches of at least 1 sample");
-  const std::uint64_t steps = samples / static_cast<std::size_t>(workers) / batch;
-  require<config_error>(steps > 0, "an epoch would have no step: ", samples, " samples for ", workers,
-                        " workers are fewer than a batch of ", batch, " each");
-  return steps;
-}
-
-/// What a run measures at the end of an epoch. The same on all workers.
-struct evaluation {
-  std::uint64_t epoch = 0;                  ///< epochs done
-  std::uint64_t step = 0;                   ///< local steps done
-  std::uint64_t round = 0;                  ///< communications done
-  double train_loss = 0.0;                  ///< mean loss of the minibatches of this epoch, before each step; all workers
-  double loss = 0.0;                        ///< of the averaged model on the test samples
-  double accuracy_mean_model = 0.0;         ///< of the averaged model
-  double accuracy_worker_mean = 0.0;        ///< of the workers' own models
-  double accuracy_worker_min = 0.0;
-  double consensus_distance = 0.0;
-  double valley_width = 0.0;
-  double parameter_norm = 0.0;              ///< of the averaged model
-  double bytes_sent_per_worker = 0.0;       ///< mean over the workers, since the start of the run
-  double bytes_sent_per_worker_max = 0.0;
-  double seconds = 0.0;                     ///< of training, without evaluation; the slowest worker's
-  std::size_t test_samples = 0;             ///< that the models were tried on
-};
-
-/// What a run ends with.
+/// What a run with parameters of type T ends with. The same on all workers but for `mean`.
+template <class T>
 struct fit_result {
-  evaluation last;                    ///< on all test samples
-  double valley_width = 0.0;          ///< right after the last round, NaN in a run without a round
-  double valley_width_before = 0.0;   ///< as the last reduction found it, before pull and push; 0 if nothing was reduced
-  double samples_per_second = 0.0;    ///< of all workers together
-  std::uint64_t param_hash = 0;       ///< of all workers' parameters
-  resumed start;                      ///< where the run began
+  evaluation last;                   ///< on all test samples
+  double valley_width = 0.0;         ///< right after the last round, NaN in a run without a round
+  double valley_width_before = 0.0;  ///< as the last reduction found it, before pull and push; 0 if nothing was reduced
+  double samples_per_second = 0.0;   ///< of all workers together
+  std::uint64_t param_hash = 0;      ///< of all workers' parameters
+  std::vector<T> mean;               ///< the averaged model; on worker 0 only
 };
 
 /// How a run is driven.
 struct fit_options {
   std::uint64_t epochs = 1;
   std::uint64_t steps_per_epoch = 1;
-  std::size_t batch = 1;                       ///< for samples_per_second only
-  std::uint64_t evaluate_every = 1;            ///< epochs; 0: at the end only
-  std::size_t evaluation_samples = 2000;       ///< test samples during the run, spread evenly; 0: all
-  std::uint64_t checkpoint_every = 0;          ///< steps; 0: never
-  checkpoint_folder* checkpoints = nullptr;    ///< where they go
-  checkpoint_folder* resume_from = nullptr;    ///< where the run goes on from
+  std::size_t batch = 1;                     ///< for samples_per_second only
+  std::uint64_t evaluate_every = 1;          ///< epochs; 0: at the end only
+  std::size_t evaluation_samples = 2000;     ///< for the workers' own models during the run, spread evenly; 0: all
+  std::uint64_t checkpoint_every = 0;        ///< steps; 0: never
+  checkpoint_folder* checkpoints = nullptr;  ///< where they go
+  checkpoint_folder* resume_from = nullptr;  ///< where the run goes on from
 
   [[nodiscard]] std::uint64_t total_steps() const { return epochs * steps_per_epoch; }
 };
 
 /// Whom a run tells what happens; called on worker 0 only.
 struct fit_callbacks {
-  std::function<void(const resumed&)> begin;                       ///< before the first step
-  std::function<void(std::uint64_t steps, double loss)> step;      ///< after each step, with the own minibatch's loss
-  std::function<void(const evaluation&)> evaluated;                ///< after each evaluation, the last one included
-  std::function<void(std::span<const double> mean)> finished;      ///< the averaged model at the end
+  std::function<void(const resumed&)> begin;                   ///< before the first step
+  std::function<void(std::uint64_t steps, double loss)> step;  ///< after each step, with the own minibatch's loss
+  std::function<void(const evaluation&)> evaluated;            ///< after each evaluation, the last one included
 };
 
 namespace detail {
 
 /// What `fit` itself must remember from step to step.
 struct fit_state {
-  double loss = 0.0;       ///< sum of this epoch's minibatch losses
-  double seconds = 0.0;    ///< of training
-  double bytes_sent = 0.0; ///< before this process took over
+  double loss = 0.0;                                        ///< sum of this epoch's minibatch losses
+  double seconds = 0.0;                                     ///< of training
+  double bytes_sent = 0.0;                                  ///< before this process took over
   double width = std::numeric_limits<double>::quiet_NaN();  ///< after the last round
 
   template <class Visitor>
@@ -125,12 +75,190 @@ struct fit_state {
   }
 };
 
-/// Every (size / count)-th of `size` samples.
-[[nodiscard]] inline std::vector<std::size_t> spread_samples(std::size_t size, std::size_t count) {
-  std::vector<std::size_t> samples(count == 0 ? size : std::min(count, size));
-  for (std::size_t i = 0; i < samples.size(); ++i) samples[i] = i * size / samples.size();
-  return samples;
+/// The bytes that a counting communicator has sent; 0 for one that does not count.
+template <class C>
+[[nodiscard]] double sent_by(const C& comm) {
+  if constexpr (requires { comm.bytes_sent(); }) {
+    return static_cast<double>(comm.bytes_sent());
+  } else {
+    return 0.0;
+  }
 }
 
+/// A run in progress.
+template <class Worker, class Tests>
+class fitting {
+ public:
+  using space = typename Worker::space;
+  using value_type = typename Worker::value_type;
+  static_assert(test_set<Tests, space, value_type>,
+                "fit needs a test set with size() and score(x, samples) -> polder::scores; see polder/train/fit.hpp");
+
+  fitting(Worker& worker, const Tests& tests, const fit_options& options, const fit_callbacks& callbacks)
+      : worker_(worker),
+        tests_(tests),
+        options_(options),
+        callbacks_(callbacks),
+        last_round_(worker.rounds_in(options.total_steps())),
+        norm_(worker.backend().template zeros<double>(1)) {}
+
+  fit_result<value_type> run() {
+    start();
+    while (worker_.steps() < options_.total_steps()) {
+      step();
+      const std::uint64_t done = worker_.steps();
+      if (worker_.rounds() == last_round_ && last_round_ > 0 && std::isnan(state_.width)) {
+        state_.width = measure(worker_.backend(), worker_.comm(), worker_.x(), done, [](auto) {}).valley_width;
+      }
+      if (done % options_.steps_per_epoch == 0 && done < options_.total_steps())
+        end_epoch(done / options_.steps_per_epoch);
+      if (options_.checkpoints != nullptr && options_.checkpoint_every != 0 && done % options_.checkpoint_every == 0) {
+        save();
+      }
+    }
+    return finish();
+  }
+
+ private:
+  using clock = std::chrono::steady_clock;
+
+  void start() {
+    resumed begin;
+    if (options_.resume_from != nullptr) begin = options_.resume_from->resume(worker_, state_);
+    if (options_.checkpoints != nullptr && options_.checkpoints != options_.resume_from) {
+      options_.checkpoints->begin(worker_.comm());
+    }
+    if (worker_.rank() == 0 && callbacks_.begin) callbacks_.begin(begin);
+  }
+
+  void step() {
+    const auto before = clock::now();
+    const double loss = worker_.step();
+    state_.seconds += std::chrono::duration<double>(clock::now() - before).count();
+    state_.loss += loss;
+    if (worker_.rank() == 0 && callbacks_.step) callbacks_.step(worker_.steps(), loss);
+  }
+
+  void end_epoch(std::uint64_t epoch) {
+    if (options_.evaluate_every != 0 && epoch % options_.evaluate_every == 0) {
+      (void)evaluate(epoch, options_.evaluation_samples, nullptr);
+    }
+    state_.loss = 0.0;
+  }
+
+  fit_result<value_type> finish() {
+    fit_result<value_type> result;
+    result.last = evaluate(options_.epochs, 0, &result.mean);
+    result.valley_width = state_.width;
+    std::vector<double> gaps(worker_.last_gaps().size);
+    worker_.backend().to_host(worker_.last_gaps(), std::span<double>(gaps));
+    result.valley_width_before = agreement_of(gaps).valley_width;
+    result.samples_per_second = static_cast<double>(options_.total_steps()) * static_cast<double>(options_.batch) *
+                                static_cast<double>(worker_.comm().size()) / result.last.seconds;
+    std::vector<value_type> x(worker_.x().size);
+    worker_.backend().to_host(worker_.x(), std::span<value_type>(x));
+    result.param_hash = param_hash(worker_.comm(), std::span<const value_type>(x));
+    return result;
+  }
+
+  void save() {
+    const double before = state_.bytes_sent;
+    state_.bytes_sent += sent_by(worker_.comm());
+    options_.checkpoints->save(worker_, state_);
+    state_.bytes_sent = before;
+  }
+
+  /// Measures the workers and tries the models: the averaged one on all test samples, each worker taking an equal share of
+  /// them, and every worker's own on `count` of them (0: all).
+  evaluation evaluate(std::uint64_t epoch, std::size_t count, std::vector<value_type>* keep) {
+    const auto& backend = worker_.backend();
+    const auto workers = static_cast<std::size_t>(worker_.comm().size());
+    const auto rank = static_cast<std::size_t>(worker_.rank());
+    const std::vector<std::size_t> all = spread_samples(tests_.size(), 0);
+    const std::size_t first = all.size() * rank / workers;
+    const auto share = std::span(all).subspan(first, all.size() * (rank + 1) / workers - first);
+    const std::vector<std::size_t> some = spread_samples(tests_.size(), count);
+
+    struct findings {
+      scores mean_model, own_model;
+      double loss = 0.0, seconds = 0.0, bytes_sent = 0.0;
+    } mine;
+    double squared_norm = 0.0;
+    const agreement agreed = measure(backend, worker_.comm(), worker_.x(), worker_.steps(), [&](auto mean) {
+      backend.sum(mean.size, ops::square{}, norm_.view(), in(mean));
+      backend.to_host(norm_.view().as_const(), std::span<double>(&squared_norm, 1));
+      if (!share.empty()) mine.mean_model = tests_.score(argument<space, const value_type>(mean), share);
+      if (keep != nullptr && rank == 0) {
+        keep->resize(mean.size);
+        backend.to_host(mean, std::span<value_type>(*keep));
+      }
+    });
+    mine.own_model = score_own_model(some);
+    mine.loss = state_.loss;
+    mine.seconds = state_.seconds;
+    mine.bytes_sent = state_.bytes_sent + sent_by(worker_.comm());
+
+    evaluation e{.epoch = epoch, .step = worker_.steps(), .round = worker_.rounds()};
+    e.accuracy_worker_min = 1.0;
+    scores mean_model;
+    double loss = 0.0;
+    for (const findings& other : gather(uncounted(worker_.comm()), mine)) {
+      mean_model += other.mean_model;
+      loss += other.loss;
+      e.accuracy_worker_mean += other.own_model.accuracy() / static_cast<double>(workers);
+      e.accuracy_worker_min = std::min(e.accuracy_worker_min, other.own_model.accuracy());
+      e.bytes_sent_per_worker += other.bytes_sent / static_cast<double>(workers);
+      e.bytes_sent_per_worker_max = std::max(e.bytes_sent_per_worker_max, other.bytes_sent);
+      e.seconds = std::max(e.seconds, other.seconds);
+    }
+    e.train_loss = loss / static_cast<double>(workers) / static_cast<double>(options_.steps_per_epoch);
+    e.loss = mean_model.mean_loss();
+    e.accuracy_mean_model = mean_model.accuracy();
+    e.consensus_distance = agreed.consensus_distance;
+    e.valley_width = agreed.valley_width;
+    e.parameter_norm = std::sqrt(squared_norm);
+    e.worker_test_samples = some.size();
+    if (rank == 0 && callbacks_.evaluated) callbacks_.evaluated(e);
+    return e;
+  }
+
+  /// In parts that all workers begin together, so that many workers on few processors stay within the deadline.
+  scores score_own_model(std::span<const std::size_t> samples) {
+    const std::size_t part = std::max<std::size_t>(1, 8192 / static_cast<std::size_t>(worker_.comm().size()));
+    scores sum;
+    for (std::size_t first = 0; first < samples.size(); first += part) {
+      const auto some = samples.subspan(first, std::min(part, samples.size() - first));
+      sum += tests_.score(argument<space, const value_type>(worker_.x()), some);
+      (void)gather(uncounted(worker_.comm()), char{});
+    }
+    return sum;
+  }
+
+  Worker& worker_;
+  const Tests& tests_;
+  const fit_options& options_;
+  const fit_callbacks& callbacks_;
+  std::uint64_t last_round_;
+  buffer_t<std::remove_cvref_t<decltype(std::declval<const Worker&>().backend())>, double> norm_;
+  fit_state state_;
+};
+
 }  // namespace detail
+
+/// Drives a worker to the end of its run. All workers call it together with the same options.
+///
+/// Evaluation is measured, not trained: its bytes and seconds are counted nowhere. It costs one reduction, one forward pass
+/// of each test sample for all workers together, and evaluation_samples of each worker for its own model (at the end: all).
+/// Everything that decides the numbers is in the worker and its checkpoints: a run that was killed and resumed ends with
+/// the same parameters, evaluations, bytes and hash; only seconds are those that both parts took.
+/// Errors: those of worker, checkpoint_folder and the test set; config_error for a run without steps or test samples.
+template <class Worker, class Tests>
+[[nodiscard]] fit_result<typename Worker::value_type> fit(Worker& worker, const Tests& tests,
+                                                          const fit_options& options,
+                                                          const fit_callbacks& callbacks = {}) {
+  require<config_error>(options.total_steps() > 0, "a run needs at least 1 epoch of at least 1 step");
+  require<config_error>(tests.size() > 0, "a run needs at least 1 test sample");
+  return detail::fitting<Worker, Tests>(worker, tests, options, callbacks).run();
+}
+
 }  // namespace polder

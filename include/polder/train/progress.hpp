@@ -57,14 +57,19 @@ class progress {
   progress& operator=(const progress&) = delete;
   ~progress() { clear(); }
 
+  /// Whether the next update will be drawn: for callers whose text costs something.
+  [[nodiscard]] bool due() const {
+    return style_.shown && (!drawn_ || std::chrono::duration<double>(clock::now() - last_).count() >= style_.pause);
+  }
+
   /// `done` of `total` steps are done.
   void update(std::uint64_t done, std::string_view note = {}) {
-    if (!style_.shown) return;
+    if (!due()) return;
     const auto now = clock::now();
-    if (drawn_ && std::chrono::duration<double>(now - last_).count() < style_.pause) return;
     last_ = now;
     drawn_ = true;
-    const std::string line = text("\r", line_at(done, std::chrono::duration<double>(now - start_).count(), note), "\x1b[K");
+    const std::string line =
+        text("\r", line_at(done, std::chrono::duration<double>(now - start_).count(), note), "\x1b[K");
     std::fwrite(line.data(), 1, line.size(), stream_);
     std::fflush(stream_);
   }
@@ -84,8 +89,9 @@ class progress {
     std::string bar;
     for (int i = 0; i < width; ++i) bar += i < filled ? "━" : i == filled ? "╸" : "─";
     if (style_.color) bar = text("\x1b[36m", bar, "\x1b[0m");
-    const double left = done > first_ ? elapsed / static_cast<double>(done - first_) * static_cast<double>(total_ - done)
-                                      : std::nan("");
+    const double left = done > first_
+                            ? elapsed / static_cast<double>(done - first_) * static_cast<double>(total_ - done)
+                            : std::nan("");
     return text(label_, "  ", bar, "  ", static_cast<int>(100.0 * share), " %  ETA ", duration_text(left),
                 note.empty() ? "" : "  ", note);
   }

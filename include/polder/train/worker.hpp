@@ -30,10 +30,10 @@ namespace polder {
 
 /// What a worker must know of the run besides its algorithm.
 struct worker_options {
-  learning_rate lr{};              ///< as a function of the step
-  std::uint64_t total_steps = 0;   ///< of the run; schedules need it
-  bool check_gradient = false;     ///< stop at once on a gradient that is not finite: one more pass (4 bytes per float32)
-  bool equal_start = true;         ///< refuse to start unless all workers have the same parameters, bit for bit
+  learning_rate lr{};             ///< as a function of the step
+  std::uint64_t total_steps = 0;  ///< of the run; schedules need it
+  bool check_gradient = false;  ///< stop at once on a gradient that is not finite: one more pass (4 bytes per float32)
+  bool equal_start = true;      ///< refuse to start unless all workers have the same parameters, bit for bit
 };
 
 namespace detail {
@@ -43,10 +43,9 @@ template <class Rule, class Context>
 using state_in = state_t<Rule, typename Context::backend_type, typename Context::value_type>;
 
 template <class Rule, class Context, class F>
-concept gradient_rule = requires(const Rule rule, Context& ctx, state_in<Rule, Context>& state, F& f,
-                                 view<typename Context::space, typename Context::value_type> g) {
-  rule.gradient(ctx, state, f, g);
-};
+concept gradient_rule =
+    requires(const Rule rule, Context& ctx, state_in<Rule, Context>& state, F& f,
+             view<typename Context::space, typename Context::value_type> g) { rule.gradient(ctx, state, f, g); };
 template <class Rule, class Context>
 concept update_rule =
     requires(const Rule rule, Context& ctx, state_in<Rule, Context>& state) { rule.element(ctx, state); };
@@ -73,9 +72,10 @@ class worker {
   static_assert(std::is_floating_point_v<T>, "parameters are float or double");
   static_assert(detail::gradient_rule<Gradient, context<B, C, T>, F>,
                 "the first part of an algorithm takes the gradient: plain, sam or asam; see docs/reference/parts.md");
-  static_assert(detail::update_rule<Update, context<B, C, T>>,
-                "the second part of an algorithm makes the update: momentum, quasi_global_momentum, a chain of rules, …; "
-                "see docs/reference/parts.md");
+  static_assert(
+      detail::update_rule<Update, context<B, C, T>>,
+      "the second part of an algorithm makes the update: momentum, quasi_global_momentum, a chain of rules, …; "
+      "see docs/reference/parts.md");
   static_assert(detail::mixing_rule<Mixing, context<B, C, T>>,
                 "the third part of an algorithm mixes: none, gossip, average, pull_push or every{tau, …}; see "
                 "docs/reference/parts.md");
@@ -197,9 +197,10 @@ class worker {
   void require_equal_start(std::span<const T> x0) {
     const std::vector<std::uint64_t> all = gather(ctx_.comm, hash_of(x0));
     for (std::size_t m = 0; m < all.size(); ++m) {
-      require<config_error>(all[m] == all.front(), "worker ", m,
-                            " starts from other parameters than worker 0: initialize all workers with the same seed, or "
-                            "set worker_options::equal_start to false");
+      require<config_error>(
+          all[m] == all.front(), "worker ", m,
+          " starts from other parameters than worker 0: initialize all workers with the same seed, or "
+          "set worker_options::equal_start to false");
     }
   }
 

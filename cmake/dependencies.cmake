@@ -1,0 +1,20 @@
+# Everything but a C++20 compiler and threads is optional: each component needs its one library, and only when it is used.
+# GLOBAL lets a project that comes by add_subdirectory(polder) link the components.
+include(${CMAKE_CURRENT_LIST_DIR}/polder-cccl.cmake)
+find_package(Threads REQUIRED GLOBAL)
+find_package(Eigen3 3.4 QUIET NO_MODULE GLOBAL)
+find_package(ZLIB QUIET GLOBAL)
+set(MPI_CXX_SKIP_MPICXX ON)
+find_package(MPI QUIET GLOBAL COMPONENTS CXX)
+
+if(POLDER_CUDA)
+  if(NOT CMAKE_CUDA_COMPILER)
+    find_program(POLDER_NVCC nvcc HINTS ENV CUDA_HOME /usr/local/cuda PATH_SUFFIXES bin REQUIRED)
+    set(CMAKE_CUDA_COMPILER "${POLDER_NVCC}")
+  endif()
+  if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 90)
+  endif()
+  enable_language(CUDA)
+  find_package(CUDAToolkit REQUIRED)
+endif()

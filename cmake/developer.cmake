@@ -1,0 +1,31 @@
+# polder_developer: what polder's own programs are compiled with. Never exported, never forced on users.
+set(CMAKE_CXX_EXTENSIONS OFF)
+add_library(polder_developer INTERFACE)
+set(warnings -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 at -O3 sees writes past ends that its own inlining has invented, in the standard library's headers.
+  list(APPEND warnings -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread -Wno-restrict
+    -Wno-free-nonheap-object)
+endif()
+if(POLDER_WERROR)
+  list(APPEND warnings -Werror)
+  target_compile_options(polder_developer INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Werror all-warnings>")
+endif()
+if(POLDER_NATIVE)
+  target_compile_options(polder_developer INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=native>)
+endif()
+if(POLDER_SANITIZE)
+  set(sanitize -fsanitize=${POLDER_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  # g++ 12 sees uninitialized values in the sanitizers' own bookkeeping.
+  list(APPEND warnings -Wno-maybe-uninitialized)
+  target_compile_options(polder_developer INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${sanitize}>")
+  target_link_options(polder_developer INTERFACE ${sanitize})
+endif()
+target_compile_options(polder_developer INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${warnings}>")
+
+# Stops at the first library that is missing, with the remedy. polder_require(<target> <Debian's package> <who needs it>)
+macro(polder_require target package who)
+  if(NOT TARGET ${target})
+    message(FATAL_ERROR "${who} need ${target}: install it (Debian: apt-get install ${package})")
+  endif()
+endmacro()

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# compile_cost.sh COMPILER [FLAGS...]: what each public header and the README's program cost to compile, as a ratio to
+# `#include <Eigen/Dense>` in the same run (user seconds, without optimization; the least of up to three tries). Fails above
+# the budgets: 0.5 for a header of core/, 2.5 for the README's program. Run from the project's root.
+set -euo pipefail
+compile=("$@" -std=c++20 -I include -c -o /dev/null)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+TIMEFORMAT=%U
+
+# seconds FILE: the user seconds of one compilation
+seconds() {
+  { time "${compile[@]}" "$1" 2>"$work/errors"; } 2>"$work/time" || { cat "$work/errors" >&2; return 1; }
+  cat "$work/time"
+}
+
+# ratio SECONDS: to Eigen's
+ratio() { awk -v a="$1" -v b="$eigen" 'BEGIN { printf "%.2f", a / b }'; }
+
+# row NAME FILE BUDGET: prints one line of the table; a budget of "-" only reports
+row() {
+  local best now try verdict=""
+  best=$(seconds "$2")
+  for try in 2 3; do
+    [ "$3" != - ] && awk -v r="$(ratio "$best")" -v b="$3" 'BEGIN { exit !(r > b) }' || break
+    now=$(seconds "$2")
+    best=$(printf '%s\n' "$best" "$now" | sort -n | head -n 1)
+    if [ "$try" = 3 ] && awk -v r="$(ratio "$best")" -v b="$3" 'BEGIN { exit !(r > b) }'; then
+      verdict="  above its budget"
+      failed=1
+    fi
+  done
+  printf '%-44s %6.2f s %6s %7s%s\n' "$1" "$best" "$(ratio "$best")" "$3" "$verdict"
+}
+
+failed=0
+echo '#include <Eigen/Dense>' >"$work/eigen.cpp"
+eigen=$(for _ in 1 2 3; do seconds "$work/eigen.cpp"; done | sort -n | head -n 1)
+printf '%-44s %8s %6s %7s\n' "compiling" "time" "ratio" "budget"
+row '#include <Eigen/Dense>' "$work/eigen.cpp" -
+while read -r header; do
+  echo "#include \"$header\"" >"$work/header.cpp"
+  case "$header" in
+    polder/core/*) budget=0.5 ;;
+    *) budget=- ;;
+  esac
+  row "$header" "$work/header.cpp" "$budget"
+done < <(cd include && find polder -name '*.hpp' | sort)
+
+# The README's program: its first ```cpp block with a main.
+[ ! -e README.md ] || awk '/^```/ { if (inside && block ~ /int main/) { printf "%s", block; exit } inside = /^```cpp/; block = ""; next }
+  inside { block = block $0 "\n" }' README.md >"$work/readme.cpp"
+[ ! -s "$work/readme.cpp" ] || row "the README's program" "$work/readme.cpp" 2.5
+exit "$failed"

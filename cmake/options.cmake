@@ -1,0 +1,18 @@
+option(POLDER_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+option(POLDER_EXAMPLES "Build the examples and polder-train" ${PROJECT_IS_TOP_LEVEL})
+option(POLDER_BENCH "Build the benchmarks (needs Google Benchmark)" OFF)
+option(POLDER_FUZZ "Build the fuzz targets (needs a clang++ with libFuzzer) and run each for five seconds" OFF)
+option(POLDER_CUDA "Compile the tests of the Thrust backend with nvcc (12 or newer), too" OFF)
+option(POLDER_INSTALL "Generate the install rules" ${PROJECT_IS_TOP_LEVEL})
+option(POLDER_NATIVE "Compile tests, examples and benchmarks for this machine's processor" OFF)
+option(POLDER_WERROR "Treat warnings in tests, examples and benchmarks as errors" OFF)
+set(POLDER_SANITIZE "" CACHE STRING "Sanitizers for tests and examples, as in -fsanitize=: \"address,undefined\"")
+
+# Where the tests look for <name>/ of a data set, as in fashion-mnist/train-images-idx3-ubyte.gz.
+foreach(folder "$ENV{POLDER_DATA}" "${PROJECT_SOURCE_DIR}/../shared/data" /usr/share/datasets)
+  if(folder AND EXISTS "${folder}")
+    break()
+  endif()
+  set(folder "")
+endforeach()
+set(POLDER_DATA "${folder}" CACHE PATH "Folder of the data sets that the tests read")

@@ -1,0 +1,155 @@
+// polder-train: trains a network with any method, graph, backend and communicator of polder. See polder-train --help.
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "polder/core/error.hpp"
+#include "polder/io/file.hpp"
+#include "polder/io/safetensors_writer.hpp"
+#include "polder/train/progress.hpp"
+#include "train/options.hpp"
+#include "train/problem.hpp"
+#include "train/records.hpp"
+#include "train/report.hpp"
+#include "train/run.hpp"
+#include "train/usage_error.hpp"
+#if defined(POLDER_HAVE_MPI)
+#include "polder/comm/mpi.hpp"
+#endif
+
+namespace {
+
+using namespace polder_train;
+
+polder::fit_result<float> run_on_backend(const options& o, const problem& task,
+                                         const polder::fit_callbacks& callbacks) {
+#if defined(POLDER_HAVE_THRUST)
+  if (o.backend == "thrust") return run_thrust(o, task, callbacks);
+#endif
+  return o.backend == "reference" ? run_reference(o, task, callbacks) : run_eigen(o, task, callbacks);
+}
+
+/// Reads, trains and writes what the options ask for. Only rank 0 speaks and writes.
+void train(options& o, bool speaks) {
+  const auto say = [&](const std::string& sentence) {
+    if (speaks) std::fprintf(stderr, "polder-train: %s\n", sentence.c_str());
+  };
+  if (!o.export_to.empty()) {
+    const std::string folder = polder::io::folder_of(o.export_to);
+    polder::require<usage_error>(::access(folder.c_str(), W_OK) == 0, "--export ", o.export_to,
+                                 ": allowed: a file in a folder that is there and can be written");
+  }
+  const std::unique_ptr<problem> task = make_problem(o, say);
+  if (!o.resume.empty() && o.resume == o.checkpoint && !polder::checkpoint_folder(o.resume, {}).holds_run()) {
+    say("there is no checkpoint in '" + o.resume + "' yet: starting from the beginning.");
+    o.resume.clear();
+  }
+
+  std::optional<run_report> report;
+  std::vector<run_log> logs;
+  if (speaks && !o.report.empty()) logs.emplace_back(report.emplace(o.report, o).log_path());
+  if (speaks && !o.log.empty()) logs.emplace_back(o.log);
+
+  std::optional<polder::progress> line;
+  std::string accuracy;
+  polder::fit_callbacks callbacks;
+  callbacks.begin = [&](const polder::resumed& start) {
+    for (const std::string& warning : start.warnings) say(warning);
+    if (!o.resume.empty()) say(polder::text("going on after step ", start.step, "."));
+    const std::uint64_t total = o.epochs * task->steps_per_epoch();
+    for (run_log& log : logs) log.begin(start.step, total);
+    line.emplace(o.label.empty() ? o.method : o.label, total, start.step);
+  };
+  callbacks.step = [&](std::uint64_t steps, double loss) {
+    if (line->due()) line->update(steps, polder::text("loss ", fixed(loss, 3), accuracy));
+  };
+  callbacks.evaluated = [&](const polder::evaluation& e) {
+    accuracy = polder::text("  accuracy ", fixed(100.0 * e.accuracy_mean_model, 1), " %");
+    for (run_log& log : logs) log.write(to_json(o, e));
+  };
+
+  const polder::fit_result<float> result = run_on_backend(o, *task, callbacks);
+  line.reset();
+  if (!speaks) return;
+
+  if (!o.export_to.empty()) {
+    polder::io::safetensors_writer file;
+    for (const polder::tensor_info& tensor : task->tensors().tensors()) {
+      file.add(tensor.name, std::span<const float>(result.mean).subspan(tensor.offset, tensor.size()), tensor.shape);
+    }
+    file.metadata("model", o.model);
+    file.metadata("dataset", o.dataset);
+    file.write(o.export_to);
+  }
+  const polder::io::json numbers = summary(o, result);
+  if (report) std::fputs((report->add(o, numbers) + "\n").c_str(), stdout);
+  std::printf("%s\n", numbers.dump().c_str());
+}
+
+/// Whether this process may speak before MPI has told its rank: under mpirun only the first one.
+bool is_first_rank() {
+  const char* const rank = std::getenv("OMPI_COMM_WORLD_RANK");
+  return rank == nullptr || std::string(rank) == "0";
+}
+
+/// How a run ended: exit status, and a sentence if it failed.
+struct ending {
+  int status = 0;
+  std::string sentence;
+};
+template <class Action>
+ending guarded(Action&& action) {
+  try {
+    action();
+    return {};
+  } catch (const polder::config_error& e) {
+    return {2, e.what()};
+  } catch (const std::exception& e) {
+    return {1, e.what()};
+  }
+}
+void complain(const ending& end) { std::fprintf(stderr, "polder-train: %s\n", end.sentence.c_str()); }
+
+#if defined(POLDER_HAVE_MPI)
+int run_mpi(options& o) {
+  const polder::mpi_session session;
+  const ending end = guarded([&] {
+    o.settle_workers(session.size());
+    train(o, session.rank() == 0);
+  });
+  if (end.status == 0) return 0;
+  // Most errors are met by all ranks at once: the others let rank 0 speak, and do so only if they are still alive then.
+  if (session.rank() != 0) std::this_thread::sleep_for(std::chrono::seconds(1));
+  complain(end);
+  MPI_Abort(MPI_COMM_WORLD, end.status);
+  return end.status;
+}
+#endif
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  options o;
+  ending end = guarded([&] { o = parse_options(argc, argv); });
+  if (end.status != 0 && !is_first_rank()) return end.status;
+#if defined(POLDER_HAVE_MPI)
+  if (end.status == 0 && o.communicator == "mpi") return run_mpi(o);
+#endif
+  if (end.status == 0) {
+    end = guarded([&] {
+      o.settle_workers(1);
+      train(o, true);
+    });
+  }
+  if (end.status != 0) complain(end);
+  return end.status;
+}

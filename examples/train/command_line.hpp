@@ -1,0 +1,164 @@
+// A thin layer over CLI11: every option is looked at with our own eyes, so that all errors are one sentence of one form.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "polder/core/error.hpp"
+#include "train/usage_error.hpp"
+
+namespace polder_train {
+
+/// The number that the whole text is, if it is one.
+template <class Number>
+[[nodiscard]] std::optional<Number> number_in(std::string_view from) {
+  Number number{};
+  const auto end = std::from_chars(from.data(), from.data() + from.size(), number);
+  if (from.empty() || end.ec != std::errc{} || end.ptr != from.data() + from.size()) return std::nullopt;
+  return number;
+}
+
+/// "a, b, c"
+template <class Items>
+[[nodiscard]] std::string joined(const Items& items) {
+  std::string list;
+  for (const auto& item : items) list += polder::text(list.empty() ? "" : ", ", item);
+  return list;
+}
+
+/// An interval of numbers and how it is said.
+struct interval {
+  double low = 0.0;
+  double high = std::numeric_limits<double>::infinity();
+  bool open_low = false;
+  bool open_high = false;
+  std::string said = "a number >= 0";
+
+  [[nodiscard]] bool holds(double x) const {
+    return std::isfinite(x) && (open_low ? x > low : x >= low) && (open_high ? x < high : x <= high);
+  }
+};
+
+/// The options of a program. Each writes its value where the program wants it; that place holds the default before.
+class command_line {
+ public:
+  command_line(const std::string& about, const std::string& program, const std::string& version,
+               const std::string& more)
+      : app_(about, program) {
+    app_.get_formatter()->column_width(32);
+    app_.set_help_flag("-h,--help", "print this and leave");
+    app_.set_version_flag("--version", version, "print the version and leave");
+    app_.footer(more);
+  }
+
+  /// The heading over the options that follow.
+  void group(std::string heading) { group_ = std::move(heading); }
+
+  void number(const std::string& name, double& to, const interval& allowed, const std::string& help) {
+    add(name, "X", polder::text(to), help, [=, &to](const std::string& given) {
+      const auto value = number_in<double>(given);
+      if (!value || !allowed.holds(*value)) reject(name, given, allowed.said);
+      to = *value;
+    });
+  }
+  /// A whole number; a default of 0 that is below `least` is not shown, the help says what it means.
+  template <class Whole>
+  void whole(const std::string& name, Whole& to, Whole least, const std::string& help,
+             Whole most = std::numeric_limits<Whole>::max()) {
+    add(name, "N", to < least ? "" : polder::text(to), help, [=, &to](const std::string& given) {
+      const auto value = number_in<Whole>(given);
+      const bool open = most == std::numeric_limits<Whole>::max();
+      if (!value || *value < least || *value > most) {
+        reject(name, given,
+               polder::text("a whole number ", open ? ">= " : "from ", least, open ? "" : " to ",
+                            open ? "" : polder::text(most)));
+      }
+      to = *value;
+    });
+  }
+  /// A text for which accepts(text) holds; `allowed` says which these are.
+  template <class Accepts>
+  void word(const std::string& name, const std::string& type, std::string& to, const std::string& help,
+            const std::string& allowed, Accepts accepts) {
+    add(name, type, to, help, [=, &to](const std::string& given) {
+      if (!accepts(given)) reject(name, given, allowed);
+      to = given;
+    });
+  }
+  /// One of these words.
+  void choice(const std::string& name, std::string& to, const std::vector<std::string>& words,
+              const std::string& help) {
+    word(name, "WORD", to, help, joined(words),
+         [words](const std::string& given) { return std::find(words.begin(), words.end(), given) != words.end(); });
+  }
+  /// Any text that is not empty.
+  void any(const std::string& name, const std::string& type, std::string& to, const std::string& help) {
+    word(name, type, to, help, "not empty", [](const std::string& given) { return !given.empty(); });
+  }
+
+  /// Reads the arguments. Prints and leaves for --help and --version. Throws usage_error.
+  void parse(int argc, char** argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::Success& success) {
+      std::exit(app_.exit(success));
+    } catch (const CLI::ExtrasError&) {
+      const std::vector<std::string> unknown = app_.remaining();
+      polder::fail<usage_error>("unknown argument '", unknown.empty() ? "" : unknown.front(), "': ", app_.get_name(),
+                                " --help lists the options");
+    } catch (const CLI::ArgumentMismatch& e) {
+      const std::string_view what = e.what();
+      polder::fail<usage_error>(what.substr(0, what.find(':')), ": allowed: given once, with one value");
+    } catch (const CLI::ParseError& e) {
+      polder::fail<usage_error>(std::string(e.what()));
+    }
+  }
+
+  [[nodiscard]] bool given(const std::string& name) const { return app_.count(name) > 0; }
+  [[nodiscard]] std::string value(const std::string& name) const { return app_.get_option(name)->results().front(); }
+
+ private:
+  [[noreturn]] static void reject(const std::string& name, const std::string& given, const std::string& allowed) {
+    polder::fail<usage_error>(name, " ", given.empty() ? "''" : given, ": allowed: ", allowed);
+  }
+
+  template <class Take>
+  void add(const std::string& name, const std::string& type, const std::string& shown, const std::string& help,
+           Take take) {
+    app_.add_option_function<std::string>(name, std::move(take), wrapped(help))
+        ->type_name(type)
+        ->default_str(shown)
+        ->group(group_);
+  }
+
+  /// Lines of at most 80 letters.
+  static std::string wrapped(std::string_view words) {
+    std::string lines;
+    std::size_t used = 0;
+    while (!words.empty()) {
+      const std::string_view next = words.substr(0, words.find(' '));
+      if (used > 0 && used + 1 + next.size() > 80) {
+        lines += '\n';
+        used = 0;
+      }
+      lines += polder::text(used > 0 ? " " : "", next);
+      used += next.size() + (used > 0 ? 1 : 0);
+      words.remove_prefix(std::min(words.size(), next.size() + 1));
+    }
+    return lines;
+  }
+
+  CLI::App app_;
+  std::string group_;
+};
+
+}  // namespace polder_train

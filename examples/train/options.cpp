@@ -1,0 +1,285 @@
+// The options of polder-train: each once, with its range, its default and the methods it belongs to.
+#include "train/options.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "polder/data/partition.hpp"
+#include "polder/topology/from_name.hpp"
+#include "polder/version.hpp"
+#include "train/command_line.hpp"
+#include "train/problem.hpp"
+
+namespace polder_train {
+namespace {
+
+using polder::fail;
+using polder::require;
+using polder::text;
+
+/// The methods and the options that only some of them have.
+struct method {
+  std::string name;
+  std::string summary;
+  std::vector<std::string> options;
+};
+const std::vector<method>& methods() {
+  static const std::vector<method> all{
+      {"all_reduce", "exact averaging in every step: the upper bound", {"--momentum"}},
+      {"d_psgd", "gossip with the neighbors, no momentum", {"--topology", "--gamma"}},
+      {"dsgdm_n", "gossip, local Nesterov momentum", {"--topology", "--gamma", "--momentum"}},
+      {"qgm", "gossip, quasi-global momentum", {"--topology", "--gamma", "--momentum", "--mu"}},
+      {"q_saddle",
+       "gossip, quasi-global momentum on sharpness-aware gradients",
+       {"--topology", "--gamma", "--momentum", "--mu", "--rho"}},
+      {"local_sgd", "averaging every few steps", {"--momentum", "--period", "--pull"}},
+      {"dppf",
+       "averaging every few steps with a push that keeps workers apart",
+       {"--momentum", "--period", "--pull", "--push", "--push-schedule"}},
+  };
+  return all;
+}
+bool has_option(const method& m, std::string_view option) {
+  return std::find(m.options.begin(), m.options.end(), option) != m.options.end();
+}
+
+std::string footer() {
+  std::string list = "Methods:\n";
+  for (const method& m : methods()) list += text("  ", m.name, std::string(12 - m.name.size(), ' '), m.summary, "\n");
+  return list +
+         "\nThe last line on stdout is one JSON object with the run's numbers.\n"
+         "Exit status: 0 done, 1 the run failed, 2 wrong use.";
+}
+
+/// Whether `read` takes the text without an error.
+template <class Read>
+bool accepted(Read&& read) {
+  try {
+    (void)read();
+    return true;
+  } catch (const polder::error&) {
+    return false;
+  }
+}
+bool is_partition(const std::string& given) {
+  return accepted([&] { return polder::data::parse_partition(given); });
+}
+/// "cosine:5" in its parts.
+struct schedule_parts {
+  std::string_view kind;
+  std::optional<std::uint64_t> warmup_epochs;
+};
+schedule_parts parts_of(std::string_view schedule) {
+  const std::size_t colon = schedule.find(':');
+  if (colon == schedule.npos) return {schedule, 0};
+  return {schedule.substr(0, colon), number_in<std::uint64_t>(schedule.substr(colon + 1))};
+}
+bool is_schedule(const std::string& given) {
+  const auto [kind, warmup_epochs] = parts_of(given);
+  return (kind == "constant" || kind == "steps" || kind == "cosine") && warmup_epochs.has_value();
+}
+
+const interval not_negative{};
+const interval coefficient{.high = 1.0, .open_high = true, .said = "a number in [0, 1)"};
+
+void add_method(command_line& line, options& o) {
+  line.group("The method");
+  std::vector<std::string> names;
+  for (const method& m : methods()) names.push_back(m.name);
+  line.choice("--method", o.method, names, "how workers learn and talk; see below");
+  line.whole("--workers", o.workers, 1, "how many train together; with mpi: the number of ranks", 256);
+  line.any("--topology", "GRAPH", o.topology, text("who talks to whom: ", polder::topology::allowed_names));
+  line.number("--gamma", o.gamma, {.high = 1.0, .open_low = true, .said = "a number in (0, 1]"},
+              "consensus step: the share of the mixing that is done");
+  line.whole<std::uint64_t>("--period", o.period, 1, "local steps per communication (local_sgd, dppf)");
+  line.number("--pull", o.pull, {.high = 2.0, .open_low = true, .open_high = true, .said = "a number in (0, 2)"},
+              "alpha, how far workers go to their average in a round (dppf; local_sgd, where the default is 1)");
+  line.number("--push", o.push, not_negative, "lambda, how far they are pushed from it: a length (dppf)");
+  line.choice("--push-schedule", o.push_schedule, {"fixed", "increasing", "decreasing"},
+              "the push over the run (dppf)");
+}
+
+void add_data_and_model(command_line& line, options& o) {
+  line.group("Data and model");
+  line.choice(
+      "--dataset", o.dataset, {"fashion-mnist", "digits", "user"},
+      "fashion-mnist, digits (8 x 8, shipped with polder) or user (your own files); without it what --data holds "
+      "or, without that, Fashion-MNIST as Debian installs it, else the digits");
+  line.any("--data", "DIR", o.data,
+           "folder of the data: IDX files; train-images.npy, train-labels.npy, test-images.npy and test-labels.npy; or "
+           "train.csv and test.csv with the label in the last column");
+  line.word("--model", "NAME", o.model,
+            "lenet5, mlp, mlp:256,128 (hidden units), resnet20, resnet20:evonorm; without it lenet5, or mlp for images "
+            "below 28 x 28",
+            "lenet5, mlp, mlp:256,128 (hidden units), resnet20, resnet20:evonorm", is_model);
+  line.word("--partition", "KIND", o.partition, "how images are shared out: iid, sorted (by label), dirichlet:A",
+            "iid, sorted, dirichlet:A with a number A > 0", is_partition);
+  line.whole<std::size_t>("--train-limit", o.train_limit, 1,
+                          "use so many training images, spread evenly; without it all");
+  line.whole<std::size_t>("--test-limit", o.test_limit, 1, "use so many test images, spread evenly; without it all");
+}
+
+void add_training(command_line& line, options& o) {
+  line.group("Training");
+  line.whole<std::uint64_t>("--epochs", o.epochs, 1,
+                            "passes over the data, of floor(floor(N / workers) / batch) steps");
+  line.whole<std::size_t>("--batch", o.batch, 1, "images of a step, per worker");
+  line.number("--lr", o.lr, not_negative, "learning rate");
+  line.word("--lr-schedule", "KIND[:N]", o.lr_schedule,
+            "constant, steps (x 0.1 at 50 % and 75 %), cosine (to 0); with :N for N epochs of warm-up",
+            "constant, steps, cosine, with :N behind it for N epochs of warm-up, as in cosine:5", is_schedule);
+  line.number("--momentum", o.momentum, coefficient, "beta (all but d_psgd)");
+  line.number("--mu", o.mu, coefficient, "memory of the quasi-global momentum (qgm, q_saddle)");
+  line.number("--rho", o.rho, not_negative, "radius of the sharpness-aware gradient (q_saddle)");
+  line.number("--weight-decay", o.weight_decay, not_negative, "coupled weight decay");
+  line.number("--clip-norm", o.clip_norm, not_negative, "greatest norm of a worker's gradient; 0: none");
+  line.number("--label-smoothing", o.label_smoothing, coefficient, "share of the label that goes to all classes");
+  line.whole<std::uint64_t>("--seed", o.seed, 0, "decides initial weights, shares and order of the images");
+}
+
+void add_place(command_line& line, options& o) {
+  line.group("Where it runs");
+#if defined(POLDER_HAVE_MPI)
+  line.choice("--communicator", o.communicator, {"in_process", "mpi"},
+              "in_process (threads), mpi (start it with mpirun -n WORKERS)");
+#else
+  line.word("--communicator", "WORD", o.communicator, "in_process (threads)",
+            "in_process (this polder-train was built without MPI)",
+            [](const auto& given) { return given == "in_process"; });
+#endif
+#if defined(POLDER_HAVE_THRUST)
+  line.choice("--backend", o.backend, {"eigen", "thrust", "reference"},
+              "eigen (fast), thrust (its OpenMP system), reference (plain loops)");
+#else
+  line.word("--backend", "WORD", o.backend, "eigen (fast), reference (plain loops)",
+            "eigen, reference (this polder-train was built without Thrust)",
+            [](const auto& given) { return given == "eigen" || given == "reference"; });
+#endif
+  line.number("--deadline", o.deadline,
+              {.low = 0.001, .high = 1e6, .said = "a number of seconds from 0.001 to 1000000"},
+              "seconds that a worker waits for another before the run fails");
+}
+
+void add_output(command_line& line, options& o) {
+  line.group("What it leaves");
+  line.whole<std::uint64_t>("--eval-every", o.eval_every, 0, "epochs between evaluations; 0: at the end only");
+  line.whole<std::size_t>("--eval-samples", o.eval_samples, 1,
+                          "test images for each worker's own model during the run; at the end: all");
+  line.any("--log", "FILE", o.log, "JSON Lines, an object per evaluation");
+  line.any("--report", "DIR", o.report, "adds this run to the report in a folder: report.html with curves, table.txt");
+  line.any("--label", "TEXT", o.label, "what progress line and report call this run; without it the method");
+  line.any("--checkpoint", "DIR", o.checkpoint, "where to save the run, so that it can be resumed");
+  line.whole<std::uint64_t>("--checkpoint-every", o.checkpoint_every, 1,
+                            "local steps between two checkpoints; without it an epoch's");
+  line.any("--resume", "DIR", o.resume, "goes on from the last checkpoint there; may be the folder of --checkpoint");
+  line.any("--export", "FILE", o.export_to, "the averaged model as a safetensors file");
+}
+
+/// What one option says about another.
+void check_together(const command_line& line, const options& o) {
+  for (const char* const option :
+       {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--period", "--pull", "--push", "--push-schedule"}) {
+    if (!line.given(option) || o.has(option)) continue;
+    std::vector<std::string> owners;
+    for (const method& m : methods()) {
+      if (has_option(m, option)) owners.push_back(m.name);
+    }
+    fail<usage_error>(option, " ", line.value(option), ": does not apply to --method ", o.method, "; allowed with ",
+                      joined(owners));
+  }
+  require<usage_error>(o.dataset != "user" || !o.data.empty(),
+                       "--dataset user: needs --data DIR, the folder of your images");
+  require<usage_error>(!line.given("--checkpoint-every") || !o.checkpoint.empty(), "--checkpoint-every ",
+                       o.checkpoint_every, ": needs --checkpoint DIR");
+  require<usage_error>(o.eval_every != 0 || !line.given("--eval-samples"), "--eval-samples ", o.eval_samples,
+                       ": does not apply with --eval-every 0");
+}
+
+}  // namespace
+
+bool options::has(std::string_view option) const {
+  const auto mine = std::find_if(methods().begin(), methods().end(),
+                                 [&](const polder_train::method& m) { return m.name == this->method; });
+  return has_option(*mine, option);
+}
+
+polder::learning_rate options::rate(std::uint64_t steps_per_epoch) const {
+  using shape = polder::learning_rate::shape;
+  const auto [kind, warmup_epochs] = parts_of(lr_schedule);
+  polder::learning_rate rate{.base = lr};
+  rate.kind = kind == "steps" ? shape::steps : kind == "cosine" ? shape::cosine : shape::constant;
+  rate.warmup_steps = *warmup_epochs * steps_per_epoch;
+  return rate;
+}
+
+polder::push_schedule options::push_shape() const {
+  using enum polder::push_schedule;
+  return push_schedule == "increasing" ? increasing : push_schedule == "decreasing" ? decreasing : fixed;
+}
+
+polder::run_configuration options::configuration() const {
+  polder::run_configuration all;
+  const auto add_if = [&](const char* option, const auto& value) {
+    if (has(option)) all.add(option, value);
+  };
+  all.add("--method", method);
+  all.add("--workers", workers);
+  add_if("--topology", topology);
+  add_if("--gamma", gamma);
+  add_if("--period", period);
+  add_if("--pull", pull);
+  add_if("--push", push);
+  add_if("--push-schedule", push_schedule);
+  all.add("--dataset", dataset);
+  all.add("--model", model);
+  all.add("--partition", partition);
+  all.add("training images", data_hash);
+  all.add("--epochs", epochs);
+  all.add("--batch", batch);
+  all.add("--lr", lr);
+  all.add("--lr-schedule", lr_schedule);
+  add_if("--momentum", momentum);
+  add_if("--mu", mu);
+  add_if("--rho", rho);
+  all.add("--weight-decay", weight_decay);
+  all.add("--clip-norm", clip_norm);
+  all.add("--label-smoothing", label_smoothing);
+  all.add("--seed", seed);
+  all.add("--backend", backend);
+  return all;
+}
+
+void options::settle_workers(int ranks) {
+  if (communicator == "mpi") {
+    require<usage_error>(!workers_given || workers == ranks, "--workers ", workers, ": mpirun started ", ranks,
+                         " ranks; allowed: as many workers as ranks");
+    workers = ranks;
+  }
+  if (!gossips()) return;
+  try {
+    (void)polder::topology::from_name(topology, workers);
+  } catch (const polder::error& e) {
+    fail<usage_error>("--topology ", topology, ": ", e.what());
+  }
+}
+
+options parse_options(int argc, char** argv) {
+  options o;
+  command_line line("polder-train: trains a network with many workers that talk little.", "polder-train",
+                    "polder " POLDER_VERSION_STRING, footer());
+  add_method(line, o);
+  add_data_and_model(line, o);
+  add_training(line, o);
+  add_place(line, o);
+  add_output(line, o);
+  line.parse(argc, argv);
+  o.workers_given = line.given("--workers");
+  if (o.method == "local_sgd" && !line.given("--pull")) o.pull = 1.0;
+  check_together(line, o);
+  return o;
+}
+
+}  // namespace polder_train

@@ -1,0 +1,79 @@
+// What polder-train is asked to do.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "polder/core/error.hpp"
+#include "polder/core/schedule.hpp"
+#include "polder/train/checkpoint.hpp"
+
+namespace polder_train {
+
+/// The values of all options, with their defaults.
+struct options {
+  std::string method = "qgm";
+  int workers = 8;
+  bool workers_given = false;
+  std::string topology = "ring";
+  double gamma = 1.0;                   // consensus step
+  std::uint64_t period = 4;             // local steps per round
+  double pull = 0.1;                    // alpha; local_sgd has 1 unless told otherwise
+  double push = 0.5;                    // lambda
+  std::string push_schedule = "fixed";  // increasing, decreasing
+
+  std::string dataset;  // fashion-mnist, digits or user; empty: what is found
+  std::string data;     // folder
+  std::string model;    // empty: what suits the images
+  std::string partition = "dirichlet:0.1";
+  std::size_t train_limit = 0;  // 0: all
+  std::size_t test_limit = 0;
+
+  std::uint64_t epochs = 10;
+  std::size_t batch = 32;  // per worker
+  double lr = 0.05;
+  std::string lr_schedule = "cosine";  // constant, steps, cosine; ":2" behind it: epochs of warm-up
+  double momentum = 0.9;
+  double mu = 0.9;
+  double rho = 0.05;
+  double weight_decay = 1e-4;
+  double clip_norm = 0.0;
+  double label_smoothing = 0.0;
+  std::uint64_t seed = 1;
+
+  std::string communicator = "in_process";
+  std::string backend = "eigen";
+  double deadline = 60.0;  // seconds
+
+  std::uint64_t eval_every = 1;  // epochs
+  std::size_t eval_samples = 2000;
+  std::string log;
+  std::string report;
+  std::string label;
+  std::string checkpoint;
+  std::uint64_t checkpoint_every = 0;  // steps
+  std::string resume;
+  std::string export_to;
+
+  std::string data_hash;  // of the training images, once they are read
+
+  /// Fits the number of workers to the ranks of mpirun, and looks whether the graph can have as many.
+  void settle_workers(int ranks);
+  /// Whether the method speaks with the neighbors of a graph; the others reduce over all workers.
+  [[nodiscard]] bool gossips() const { return has("--topology"); }
+  /// Whether the option belongs to the method.
+  [[nodiscard]] bool has(std::string_view option) const;
+  /// The learning rate as a function of the step.
+  [[nodiscard]] polder::learning_rate rate(std::uint64_t steps_per_epoch) const;
+  [[nodiscard]] polder::push_schedule push_shape() const;
+  /// All that decides the numbers of the run.
+  [[nodiscard]] polder::run_configuration configuration() const;
+};
+
+/// Reads the command line. Prints and leaves with status 0 for --help and --version.
+/// Throws usage_error for anything that is not right.
+[[nodiscard]] options parse_options(int argc, char** argv);
+
+}  // namespace polder_train

@@ -1,0 +1,89 @@
+#include "train/records.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <string_view>
+
+#include "polder/io/checksum.hpp"
+#include "polder/io/file.hpp"
+#include "polder/io/json_lines.hpp"
+#include "polder/io/json_parse.hpp"
+
+namespace polder_train {
+
+using polder::io::json;
+
+std::string fixed(double value, int digits) {
+  char buffer[64];
+  std::snprintf(buffer, sizeof buffer, "%.*f", digits, value);
+  return buffer;
+}
+
+json to_json(const options& o, const polder::evaluation& e) {
+  return json{{"method", o.method},
+              {"epoch", e.epoch},
+              {"step", e.step},
+              {"round", e.round},
+              {"worker_test_samples", e.worker_test_samples},
+              {"accuracy_mean_model", e.accuracy_mean_model},
+              {"accuracy_worker_mean", e.accuracy_worker_mean},
+              {"accuracy_worker_min", e.accuracy_worker_min},
+              {"loss", e.loss},
+              {"train_loss", e.train_loss},
+              {"consensus_distance", e.consensus_distance},
+              {"valley_width", e.valley_width},
+              {"parameter_norm", e.parameter_norm},
+              {"bytes_sent_per_worker", e.bytes_sent_per_worker},
+              {"bytes_sent_per_worker_max", e.bytes_sent_per_worker_max},
+              {"seconds", e.seconds}};
+}
+
+json summary(const options& o, const polder::fit_result<float>& result) {
+  const polder::evaluation& e = result.last;
+  return json{{"method", o.method},
+              {"workers", o.workers},
+              {"topology", o.gossips() ? json(o.topology) : json()},
+              {"dataset", o.dataset},
+              {"model", o.model},
+              {"seed", o.seed},
+              {"epochs", o.epochs},
+              {"evaluated_model", "average of all workers"},
+              {"accuracy_mean_model", e.accuracy_mean_model},
+              {"accuracy_worker_mean", e.accuracy_worker_mean},
+              {"accuracy_worker_min", e.accuracy_worker_min},
+              {"loss", e.loss},
+              {"train_loss", e.train_loss},
+              {"consensus_distance", e.consensus_distance},
+              {"valley_width", result.valley_width},
+              {"valley_width_before", o.gossips() ? json() : json(result.valley_width_before)},
+              {"bytes_sent_per_worker", e.bytes_sent_per_worker},
+              {"bytes_sent_per_worker_max", e.bytes_sent_per_worker_max},
+              {"seconds", e.seconds},
+              {"samples_per_second", result.samples_per_second},
+              {"param_hash", polder::io::hex64(result.param_hash)}};
+}
+
+void run_log::begin(std::uint64_t step, std::uint64_t total) {
+  std::string kept;
+  if (step > 0 && polder::io::is_file(path_)) {
+    const polder::io::bytes content = polder::io::read_file(path_);
+    std::string_view rest = polder::io::as_text(content);
+    while (!rest.empty()) {
+      const std::string_view line = rest.substr(0, rest.find('\n'));
+      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+      try {
+        const auto at = polder::io::parse_json(line, path_).at("step").as_unsigned();
+        if (at && *at <= step && *at < total) kept += polder::text(line, '\n');
+      } catch (const polder::data_error&) {
+        // The line that was being written when the run was killed.
+      }
+    }
+  }
+  polder::io::write_file(path_, kept);
+}
+
+void run_log::write(const json& line) {
+  polder::io::json_lines(path_, polder::io::json_lines::mode::append).write(line);
+}
+
+}  // namespace polder_train

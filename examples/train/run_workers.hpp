@@ -1,0 +1,114 @@
+// The run of one worker and of all of them, for any backend.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "polder/comm/counted.hpp"
+#include "polder/comm/run_workers.hpp"
+#include "polder/recipes/all_reduce.hpp"
+#include "polder/recipes/d_psgd.hpp"
+#include "polder/recipes/dppf.hpp"
+#include "polder/recipes/dsgdm_n.hpp"
+#include "polder/recipes/local_sgd.hpp"
+#include "polder/recipes/q_saddle.hpp"
+#include "polder/recipes/qgm.hpp"
+#include "polder/topology/from_name.hpp"
+#include "polder/topology/mixing_matrix.hpp"
+#include "polder/train/worker.hpp"
+#include "train/run.hpp"
+#if defined(POLDER_HAVE_MPI)
+#include "polder/comm/mpi.hpp"
+#endif
+
+namespace polder_train {
+
+/// Calls use(algorithm) with the method that the options name.
+template <class Use>
+auto with_method(const options& o, Use&& use) {
+  namespace recipes = polder::recipes;
+  const double beta = o.momentum;
+  const double decay = o.weight_decay;
+  const double clip = o.clip_norm;
+  if (o.method == "all_reduce")
+    return use(recipes::all_reduce({.beta = beta, .weight_decay = decay, .clip_norm = clip}));
+  if (o.method == "d_psgd") return use(recipes::d_psgd({.weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
+  if (o.method == "dsgdm_n") {
+    return use(recipes::dsgdm_n({.beta = beta, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
+  }
+  if (o.method == "qgm") {
+    return use(recipes::qgm({.beta = beta, .mu = o.mu, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
+  }
+  if (o.method == "q_saddle") {
+    return use(recipes::q_saddle(
+        {.rho = o.rho, .beta = beta, .mu = o.mu, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
+  }
+  if (o.method == "local_sgd") {
+    return use(
+        recipes::local_sgd({.tau = o.period, .alpha = o.pull, .beta = beta, .weight_decay = decay, .clip_norm = clip}));
+  }
+  return use(recipes::dppf({.tau = o.period,
+                            .alpha = o.pull,
+                            .lambda = o.push,
+                            .schedule = o.push_shape(),
+                            .beta = beta,
+                            .weight_decay = decay,
+                            .clip_norm = clip}));
+}
+
+/// One worker from its first step to its last.
+template <class Backend, class Communicator>
+polder::fit_result<float> run_worker(const Backend& backend, Communicator& comm, const options& o, const problem& p,
+                                     const polder::topology::mixing_matrix& weights,
+                                     const polder::fit_callbacks& callbacks) {
+  polder::counted counting(comm);
+  const std::unique_ptr<worker_loss> loss = p.loss_of(comm.rank());
+  const std::vector<float> x0 = p.initial_parameters();
+  polder::checkpoint_folder checkpoints(o.checkpoint, o.configuration());
+  polder::checkpoint_folder earlier(o.resume, o.configuration());
+
+  polder::fit_options how{.epochs = o.epochs,
+                          .steps_per_epoch = p.steps_per_epoch(),
+                          .batch = o.batch,
+                          .evaluate_every = o.eval_every,
+                          .evaluation_samples = o.eval_samples,
+                          .checkpoint_every = o.checkpoint_every != 0 ? o.checkpoint_every : p.steps_per_epoch()};
+  if (!o.checkpoint.empty()) how.checkpoints = &checkpoints;
+  if (!o.resume.empty()) how.resume_from = o.resume == o.checkpoint ? &checkpoints : &earlier;
+
+  return with_method(o, [&](const auto& parts) {
+    polder::worker worker(parts, backend, counting, weights, *loss, std::span<const float>(x0),
+                          {.lr = o.rate(how.steps_per_epoch), .total_steps = how.total_steps()});
+    return polder::fit(worker, p, how, callbacks);
+  });
+}
+
+/// All workers of this process.
+template <class Backend>
+polder::fit_result<float> run_all(const Backend& backend, const options& o, const problem& p,
+                                  const polder::fit_callbacks& callbacks) {
+  using polder::topology::mixing_matrix;
+  const std::chrono::milliseconds deadline(static_cast<long long>(o.deadline * 1000.0));
+  const mixing_matrix weights =
+      mixing_matrix::usual(polder::topology::from_name(o.gossips() ? o.topology : "complete", o.workers));
+#if defined(POLDER_HAVE_MPI)
+  if (o.communicator == "mpi") {
+    polder::mpi_communicator<> comm;
+    comm.deadline(deadline);
+    return run_worker(backend, comm, o, p, weights, callbacks);
+  }
+#endif
+  polder::fit_result<float> result;
+  polder::run_workers(
+      o.workers,
+      [&](auto& comm) {
+        auto mine = run_worker(backend, comm, o, p, weights, callbacks);
+        if (comm.rank() == 0) result = std::move(mine);
+      },
+      deadline);
+  return result;
+}
+
+}  // namespace polder_train

@@ -1,0 +1,107 @@
+// polder — a minibatch: chosen images, normalized, and their labels, in buffers that are used again and again.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <variant>
+#include <vector>
+
+#include "polder/core/error.hpp"
+#include "polder/data/dataset.hpp"
+
+namespace polder::data {
+
+/// What a model sees of a minibatch.
+template <class T>
+struct batch_view {
+  std::span<const T> images;             // (B, C, H, W)
+  std::span<const std::int32_t> labels;  // (B)
+  image_shape shape;
+
+  [[nodiscard]] std::size_t size() const { return labels.size(); }
+};
+
+/// Gathers images of one data set as numbers of type `T`: value = (pixel · scale − mean) / deviation.
+///
+/// Bytes go through a table of 256 values a channel, so gathering costs a look-up and a store a pixel. Allocates only
+/// when a batch is larger than any before. The data set must outlive it.
+template <std::floating_point T>
+class batch_buffer {
+ public:
+  explicit batch_buffer(const dataset& images, std::size_t capacity = 0) : source_(&images) {
+    check_sizes(images);
+    const bool plain = images.normalization.mean.empty();
+    for (std::size_t c = 0; c < images.shape.channels; ++c) {
+      const double mean = plain ? 0.0 : images.normalization.mean[c];
+      const double deviation = plain ? 1.0 : images.normalization.deviation[c];
+      slopes_.push_back(images.scale / deviation);
+      offsets_.push_back(-mean / deviation);
+      if (!std::holds_alternative<std::vector<std::uint8_t>>(images.pixels)) continue;
+      auto& table = tables_.emplace_back();
+      for (std::size_t value = 0; value < table.size(); ++value) {
+        table[value] = static_cast<T>((static_cast<double>(value) * images.scale - mean) / deviation);
+      }
+    }
+    images_.reserve(capacity * images.shape.size());
+    labels_.reserve(capacity);
+  }
+  explicit batch_buffer(const dataset&&, std::size_t = 0) = delete;
+
+  /// The images at `indices`, in that order.
+  batch_view<T> gather(std::span<const std::size_t> indices) {
+    resize(indices.size());
+    for (std::size_t i = 0; i < indices.size(); ++i) take(indices[i], i);
+    return view();
+  }
+  /// The `count` images from `first` on.
+  batch_view<T> gather_range(std::size_t first, std::size_t count) {
+    resize(count);
+    for (std::size_t i = 0; i < count; ++i) take(first + i, i);
+    return view();
+  }
+
+  /// What was gathered last.
+  [[nodiscard]] batch_view<T> view() const { return {images_, labels_, source_->shape}; }
+  [[nodiscard]] const dataset& source() const { return *source_; }
+
+ private:
+  void resize(std::size_t count) {
+    images_.resize(count * source_->shape.size());
+    labels_.resize(count);
+  }
+  void take(std::size_t index, std::size_t place) {
+    require<config_error>(index < source_->size(), "there is no image ", index, " in '", source_->name, "' of ",
+                          source_->size());
+    const std::size_t size = source_->shape.size();
+    const std::size_t area = source_->shape.height * source_->shape.width;
+    T* const to = images_.data() + place * size;
+    labels_[place] = source_->labels[index];
+    if (const auto* const raw = std::get_if<std::vector<std::uint8_t>>(&source_->pixels)) {
+      const std::uint8_t* const from = raw->data() + index * size;
+      for (std::size_t c = 0; c < source_->shape.channels; ++c) {
+        const std::array<T, 256>& table = tables_[c];
+        for (std::size_t j = c * area; j < (c + 1) * area; ++j) to[j] = table[from[j]];
+      }
+    } else {
+      const float* const from = std::get<std::vector<float>>(source_->pixels).data() + index * size;
+      for (std::size_t c = 0; c < source_->shape.channels; ++c) {
+        for (std::size_t j = c * area; j < (c + 1) * area; ++j) {
+          to[j] = static_cast<T>(static_cast<double>(from[j]) * slopes_[c] + offsets_[c]);
+        }
+      }
+    }
+  }
+
+  const dataset* source_;
+  std::vector<double> slopes_;
+  std::vector<double> offsets_;
+  std::vector<std::array<T, 256>> tables_;
+  std::vector<T> images_;
+  std::vector<std::int32_t> labels_;
+};
+
+}  // namespace polder::data

@@ -1,0 +1,40 @@
+// polder — softmax and cross-entropy, the end of every classifier.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+
+namespace polder::nn {
+
+/// Loss of one image with scores z (logits) and class c, in double:
+///
+///   p = softmax(z);  t_k = (1 - smoothing) [k = c] + smoothing / classes;  loss = -sum_k t_k log p_k
+///
+/// and, unless `gradient` is null, gradient = scale (p - t). Stable for logits of any size: the greatest is subtracted
+/// first. Cost: one exponential per class.
+template <class T>
+double softmax_cross_entropy(std::size_t classes, const T* z, std::size_t c, double smoothing, double scale,
+                             T* gradient) {
+  const double greatest = static_cast<double>(*std::max_element(z, z + classes));
+  double sum = 0, mean = 0;
+  for (std::size_t k = 0; k < classes; ++k) {
+    const double gap = static_cast<double>(z[k]) - greatest;
+    sum += std::exp(gap);
+    mean += gap;
+  }
+  mean /= static_cast<double>(classes);
+  if (gradient != nullptr) {
+    const double rest = smoothing / static_cast<double>(classes);
+    for (std::size_t k = 0; k < classes; ++k) {
+      const double p = std::exp(static_cast<double>(z[k]) - greatest) / sum;
+      gradient[k] = static_cast<T>(scale * (p - rest - (k == c ? 1 - smoothing : 0)));
+    }
+  }
+  // sum_k t_k (log(sum) - gap_k); without smoothing the other classes have no weight, however far away
+  const double own = static_cast<double>(z[c]) - greatest;
+  return std::log(sum) - (1 - smoothing) * own - (smoothing == 0 ? 0 : smoothing * mean);
+}
+
+}  // namespace polder::nn

@@ -1,0 +1,139 @@
+// polder — ready networks: mlp, lenet5, resnet20.
+#pragma once
+
+#include <charconv>
+#include <cstddef>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "polder/core/error.hpp"
+#include "polder/nn/activation.hpp"
+#include "polder/nn/composition.hpp"
+#include "polder/nn/convolution.hpp"
+#include "polder/nn/dense.hpp"
+#include "polder/nn/initialization.hpp"
+#include "polder/nn/normalization.hpp"
+#include "polder/nn/pooling.hpp"
+#include "polder/nn/shape.hpp"
+
+namespace polder::nn {
+
+/// Dense layers of these widths with ReLU between, and one of `classes` at the end. With 784 inputs, 256 and 128:
+/// 235,146 parameters.
+[[nodiscard]] inline sequential mlp(const std::vector<std::size_t>& hidden = {256, 128}, std::size_t classes = 10) {
+  sequential network;
+  for (const std::size_t units : hidden) network.add(dense{.units = units}).add(relu{});
+  return network.add(dense{.units = classes, .weights = initial_weights::lecun});
+}
+
+/// LeNet-5 with ReLU and max-pooling: 6 maps of 5 x 5 (padding 2), 16 of 5 x 5, 120, 84, classes; 61,706 parameters for
+/// 1 x 28 x 28 and 10 classes (LeCun, Bottou, Bengio, Haffner: "Gradient-based learning applied to document recognition",
+/// Proc. IEEE 1998, in today's usual form).
+///
+/// Other inputs: the first convolution is padded by 2 below 32 x 32 and not at all from there on, as in the original;
+/// the second is padded by 2 where it would not leave 2 x 2 for the second pooling, as for 8 x 8 digits. The smallest
+/// input is 4 x 4.
+[[nodiscard]] inline sequential lenet5(shape input = {1, 28, 28}, std::size_t classes = 10) {
+  const std::size_t least = input.height < input.width ? input.height : input.width;
+  require<config_error>(least >= 4, "lenet5: an input of ", to_string(input),
+                        " is too small: at least 4 x 4 is needed");
+  const std::size_t first = least < 32 ? 2 : 0;
+  const std::size_t pooled = (least + 2 * first - 4) / 2;
+  const std::size_t second = pooled >= 6 ? 0 : 2;
+  return {conv2d{.channels = 6, .kernel = 5, .padding = first},
+          relu{},
+          max_pool{},
+          conv2d{.channels = 16, .kernel = 5, .padding = second},
+          relu{},
+          max_pool{},
+          dense{.units = 120},
+          relu{},
+          dense{.units = 84},
+          relu{},
+          dense{.units = classes, .weights = initial_weights::lecun}};
+}
+
+/// The normalization of a residual network.
+enum class norm { group_norm, evonorm };
+
+/// ResNet-20 for small images: 3 x 3 convolutions without bias, three stages of three blocks with 16, 32 and 64 channels,
+/// stride 2 at the second and third stage with a 1 x 1 convolution and a norm as shortcut, global average pooling (He,
+/// Zhang, Ren, Sun: "Deep Residual Learning", CVPR 2016; convolutions from N(0, 2 / (k² channels out))).
+///
+///   group_norm   GroupNorm of 2 groups and ReLU, also after the addition; 272,474 parameters for 3 channels, 10 classes
+///   evonorm      EvoNorm-S0 of 8 groups in their place, none after the addition; 273,258 parameters: as many, and 784
+///                for the trained v (some published code fixes v = 1 and counts 272,474)
+[[nodiscard]] inline sequential resnet20(norm kind = norm::group_norm, std::size_t classes = 10) {
+  const auto convolution = [](std::size_t channels, std::size_t kernel, std::size_t stride) {
+    return conv2d{.channels = channels,
+                  .kernel = kernel,
+                  .stride = stride,
+                  .padding = kernel / 2,
+                  .bias = false,
+                  .weights = initial_weights::he_fan_out};
+  };
+  const auto add_norm = [kind](sequential& to) {
+    if (kind == norm::evonorm) {
+      to.add(evonorm_s0{.groups = 8});
+    } else {
+      to.add(group_norm{.groups = 2});
+    }
+  };
+  const auto add_relu = [kind](sequential& to) {
+    if (kind == norm::group_norm) to.add(relu{});
+  };
+
+  sequential network{convolution(16, 3, 1)};
+  add_norm(network);
+  add_relu(network);
+  for (std::size_t stage = 0; stage < 3; ++stage) {
+    const std::size_t channels = std::size_t{16} << stage;
+    for (std::size_t block = 0; block < 3; ++block) {
+      const bool changes = stage != 0 && block == 0;
+      residual next{.body = {convolution(channels, 3, changes ? 2 : 1)}};
+      add_norm(next.body);
+      add_relu(next.body);
+      next.body.add(convolution(channels, 3, 1));
+      add_norm(next.body);
+      if (changes) {
+        next.shortcut.add(convolution(channels, 1, 2));
+        add_norm(next.shortcut);
+      }
+      network.add(next);
+      add_relu(network);
+    }
+  }
+  return network.add(avg_pool{}).add(dense{.units = classes, .weights = initial_weights::lecun});
+}
+
+/// The network that a user names: "lenet5", "mlp" (256 and 128 hidden units), "mlp:512,256,64", "resnet20" (GroupNorm),
+/// "resnet20:group_norm", "resnet20:evonorm".
+[[nodiscard]] inline sequential model_from_name(std::string_view name, shape input, std::size_t classes) {
+  if (name == "lenet5") return lenet5(input, classes);
+  if (name == "mlp") return mlp({256, 128}, classes);
+  if (name == "resnet20" || name == "resnet20:group_norm") return resnet20(norm::group_norm, classes);
+  if (name == "resnet20:evonorm") return resnet20(norm::evonorm, classes);
+  if (name.starts_with("mlp:")) {
+    std::vector<std::size_t> hidden;
+    const char* at = name.data() + 4;
+    const char* const end = name.data() + name.size();
+    for (bool more = true; more;) {
+      std::size_t units = 0;
+      const auto [rest, failure] = std::from_chars(at, end, units);
+      require<config_error>(failure == std::errc{} && units >= 1 && units <= 1'000'000 && (rest == end || *rest == ','),
+                            "model '", name,
+                            "': the hidden widths after 'mlp:' are whole numbers from 1 to 1000000 with "
+                            "commas between, as in mlp:256,128");
+      hidden.push_back(units);
+      more = rest != end;
+      at = more ? rest + 1 : rest;
+    }
+    return mlp(hidden, classes);
+  }
+  fail<config_error>("model '", name,
+                     "' is unknown: choose lenet5, mlp, mlp:256,128 (hidden widths), resnet20, "
+                     "resnet20:group_norm or resnet20:evonorm");
+}
+
+}  // namespace polder::nn

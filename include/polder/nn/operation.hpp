@@ -1,0 +1,112 @@
+// polder — the run-time side of a layer: what a network becomes once its shapes are known.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "polder/backend/tensor_backend.hpp"
+#include "polder/core/layout.hpp"
+#include "polder/nn/shape.hpp"
+
+namespace polder::nn {
+
+/// The matrix product of a backend behind one virtual call, so that layers are compiled without knowing the backend.
+/// Arguments as in `matrix_backend`, with alpha = 1.
+template <class T>
+class matrix_product {
+ public:
+  virtual ~matrix_product() = default;
+  virtual void operator()(transpose ta, transpose tb, std::size_t m, std::size_t n, std::size_t k, const T* a,
+                          std::size_t lda, const T* b, std::size_t ldb, T beta, T* c, std::size_t ldc) const = 0;
+};
+
+/// What an operation is given besides its activations.
+template <class T>
+struct pass {
+  std::size_t images = 0;         ///< in this chunk of the batch
+  const T* parameters = nullptr;  ///< the flat parameter vector
+  T* gradient = nullptr;          ///< the flat gradient; null in forward passes
+  bool overwrite = true;          ///< whether gradients replace what is there (the first chunk) or are added
+  const matrix_product<T>* product = nullptr;
+  T* scratch = nullptr;  ///< `operation::scratch` numbers for this call alone
+
+  /// The same pass with the first `count` numbers of scratch set aside.
+  [[nodiscard]] pass after(std::size_t count) const {
+    pass rest = *this;
+    rest.scratch += count;
+    return rest;
+  }
+};
+
+/// A layer bound to the shape of its input and to its place in the flat vector. Immutable: one operation serves all
+/// threads; whatever changes lies in the workspace. All sizes count numbers, all arrays are (images, channels, height,
+/// width), and all work is fixed in order, so equal input gives equal bits.
+///
+/// A new kind of layer derives from it; see `layer` for its other half.
+template <class T>
+class operation {
+ public:
+  virtual ~operation() = default;
+
+  /// Numbers per image kept from the forward to the backward pass, besides input and output. A multiple of 16.
+  [[nodiscard]] virtual std::size_t saved() const { return 0; }
+  /// Numbers needed during one call.
+  [[nodiscard]] virtual std::size_t scratch(std::size_t /*images*/) const { return 0; }
+  /// Whether forward may be called with y = x and backward with dx = dy; such an operation does not read x in backward.
+  [[nodiscard]] virtual bool in_place() const { return false; }
+  /// Whether backward reads y. If not, the next operation may work in place and y is not what it was.
+  [[nodiscard]] virtual bool reads_output() const { return false; }
+
+  /// y = f(x)
+  virtual void forward(const pass<T>& p, const T* x, T* y, T* saved) const = 0;
+  /// dx = df/dx^T dy (left out where dx is null), and the parameters' gradients.
+  virtual void backward(const pass<T>& p, const T* x, const T* y, const T* dy, T* dx, const T* saved) const = 0;
+};
+
+/// The distribution of a tensor's first values: normal with this standard deviation around a mean.
+struct initial_values {
+  double mean = 0;
+  double deviation = 0;
+};
+
+namespace detail {
+
+/// Rounds a count of numbers up to whole cache lines.
+[[nodiscard]] constexpr std::size_t padded(std::size_t count) { return (count + 15) / 16 * 16; }
+
+}  // namespace detail
+
+/// Hands out places in the flat parameter vector while a network is bound, and names them.
+class binder {
+ public:
+  /// Appends a tensor of the present layer; returns its offset in the flat vector.
+  std::size_t add(std::string_view tensor, std::vector<std::size_t> shape, initial_values first) {
+    initial_.push_back(first);
+    return layout_.add(prefix_ + std::string(tensor), std::move(shape));
+  }
+  /// Binds a layer under the name `name`: its tensors are called "name.tensor".
+  template <class Bind>
+  auto inside(std::string_view name, const Bind& bind) {
+    const std::size_t length = prefix_.size();
+    prefix_ += name;
+    prefix_ += '.';
+    auto bound = bind();
+    prefix_.resize(length);
+    return bound;
+  }
+
+  [[nodiscard]] const polder::layout& layout() const { return layout_; }
+  /// Of each tensor of the layout.
+  [[nodiscard]] const std::vector<initial_values>& initial() const { return initial_; }
+
+ private:
+  polder::layout layout_;
+  std::vector<initial_values> initial_;
+  std::string prefix_;
+};
+
+}  // namespace polder::nn

@@ -1,0 +1,156 @@
+// polder — vectors of the processor's own width, for the loops that the compiler would not vectorize by itself.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "polder/core/config.hpp"
+
+namespace polder::nn::detail {
+
+#if defined(__AVX512F__)
+inline constexpr std::size_t vector_bytes = 64;
+#elif defined(__AVX__)
+inline constexpr std::size_t vector_bytes = 32;
+#else
+inline constexpr std::size_t vector_bytes = 16;
+#endif
+
+/// So many bytes of numbers with element-wise arithmetic (an extension of GCC and Clang).
+template <class T, std::size_t Bytes = vector_bytes>
+struct vector_of {
+  typedef T type __attribute__((vector_size(Bytes)));
+};
+template <class T>
+using vec = typename vector_of<T>::type;
+template <class T>
+inline constexpr std::size_t lanes = vector_bytes / sizeof(T);
+
+template <class T>
+[[nodiscard]] POLDER_INLINE vec<T> load(const T* from) {
+  vec<T> v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+template <class T>
+POLDER_INLINE void store(T* to, vec<T> v) {
+  std::memcpy(to, &v, sizeof v);
+}
+
+/// The sum of a vector's lanes, folded in halves.
+template <class T, std::size_t Bytes = vector_bytes, class Vector>
+[[nodiscard]] POLDER_INLINE T sum_of_lanes(const Vector& v) {
+  if constexpr (Bytes == 16) {
+    T parts[16 / sizeof(T)];
+    std::memcpy(parts, &v, sizeof parts);
+    if constexpr (sizeof(T) == 4) return (parts[0] + parts[2]) + (parts[1] + parts[3]);
+    return parts[0] + parts[1];
+  } else {
+    using half = typename vector_of<T, Bytes / 2>::type;
+    half halves[2];
+    std::memcpy(halves, &v, sizeof halves);
+    return sum_of_lanes<T, Bytes / 2>(halves[0] + halves[1]);
+  }
+}
+
+/// e^x for a vector or a number, relative error below two units in the last place; x outside the range of normal numbers
+/// gives the nearest one in it, so results are finite and positive; not-a-number stays.
+///
+/// x = n ln 2 + r with |r| <= ln(2) / 2; e^r by its Taylor series, 2^n through the exponent's bits.
+template <class T>
+[[nodiscard]] POLDER_INLINE vec<T> exponential(vec<T> x) {
+  constexpr bool single = std::is_same_v<T, float>;
+  using whole = std::conditional_t<single, std::int32_t, std::int64_t>;
+  constexpr T limit = single ? T(87.0) : T(708.0);
+  constexpr T magic = single ? T(12582912.0) : T(6755399441055744.0);  // 1.5 times 2^23 or 2^52: adding it rounds
+  constexpr T high = single ? T(0.693359375) : T(6.93145751953125e-1);
+  constexpr T low = single ? T(-2.12194440e-4) : T(1.42860682030941723212e-6);
+  constexpr int terms = single ? 7 : 13;
+  constexpr int mantissa = single ? 23 : 52;
+  constexpr whole bias = single ? 127 : 1023;
+
+  x = x > limit ? vec<T>{} + limit : x;
+  x = x < -limit ? vec<T>{} - limit : x;
+  const vec<T> shifted = x * T(1.44269504088896340736) + magic;
+  const vec<T> n = shifted - magic;
+  const vec<T> r = (x - n * high) - n * low;
+  T factor = 1;
+  T coefficients[terms + 1];
+  for (int i = 0; i <= terms; ++i) {
+    coefficients[i] = factor;
+    factor /= static_cast<T>(i + 1);
+  }
+  vec<T> e = vec<T>{} + coefficients[terms];
+  for (int i = terms - 1; i >= 0; --i) e = e * r + coefficients[i];
+  const vec<whole> exponent = __builtin_convertvector(n, vec<whole>);
+  const vec<whole> bits = (exponent + bias) << mantissa;
+  vec<T> scale;
+  std::memcpy(&scale, &bits, sizeof scale);
+  return e * scale;
+}
+
+/// 1 / (1 + e^-x)
+template <class T>
+[[nodiscard]] POLDER_INLINE vec<T> sigmoid(vec<T> x) {
+  return T{1} / (T{1} + exponential<T>(-x));
+}
+
+/// The place of a loop over vectors: all lanes from `index` on, or the first `count` of them.
+template <class T>
+struct full_lanes {
+  std::size_t index;
+  POLDER_INLINE vec<T> get(const T* from) const { return load(from + index); }
+  POLDER_INLINE void put(T* to, vec<T> v) const { store(to + index, v); }
+  /// v, with zeros in the lanes beyond the end.
+  POLDER_INLINE vec<T> inside(vec<T> v) const { return v; }
+};
+template <class T>
+struct partial_lanes {
+  std::size_t index, count;
+  POLDER_INLINE vec<T> get(const T* from) const {
+    vec<T> v{};
+    std::memcpy(&v, from + index, count * sizeof(T));
+    return v;
+  }
+  POLDER_INLINE void put(T* to, vec<T> v) const { std::memcpy(to + index, &v, count * sizeof(T)); }
+  POLDER_INLINE vec<T> inside(vec<T> v) const {
+    vec<T> kept{};
+    std::memcpy(&kept, &v, count * sizeof(T));
+    return kept;
+  }
+};
+
+/// Calls `body(at)` for the elements of [0, n), a vector at a time and in order. The last, partial vector goes through a
+/// copy, so that every element sees the same instructions.
+template <class T, class Body>
+POLDER_INLINE void for_vectors(std::size_t n, const Body& body) {
+  std::size_t i = 0;
+  for (; i + lanes<T> <= n; i += lanes<T>) body(full_lanes<T>{i});
+  if (i != n) body(partial_lanes<T>{i, n - i});
+}
+
+/// to_i = change(from_i) for a short row: whole vectors, then a half, a quarter, … and no call or loop for the rest.
+template <class T, std::size_t Bytes = vector_bytes, class Change>
+POLDER_INLINE void change_row(std::size_t n, const T* from, T* to, const Change& change) {
+  if constexpr (Bytes == sizeof(T)) {
+    if (n != 0) *to = change(*from);
+  } else {
+    using vector = typename vector_of<T, Bytes>::type;
+    constexpr std::size_t count = Bytes / sizeof(T);
+    for (; n >= count; n -= count, from += count, to += count) {
+      vector v;
+      std::memcpy(&v, from, sizeof v);
+      v = change(v);
+      std::memcpy(to, &v, sizeof v);
+    }
+    change_row<T, Bytes / 2>(n, from, to, change);
+  }
+}
+template <class T>
+POLDER_INLINE void copy_row(std::size_t n, const T* from, T* to) {
+  change_row(n, from, to, [](auto v) { return v; });
+}
+
+}  // namespace polder::nn::detail

@@ -1,0 +1,54 @@
+#!/bin/sh
+# The same seed gives the same bits: threads, MPI, one processor or two; another seed or method gives others.
+. tests/cli/support.sh
+
+run="$digits --workers 4 --epochs 2 --batch 10"
+for method in all_reduce d_psgd dsgdm_n qgm q_saddle local_sgd dppf; do
+  # shellcheck disable=SC2086
+  first=$(hash_of $run --method $method)
+  [ -n "$first" ] || fail "$method does not run"
+  # shellcheck disable=SC2086
+  [ "$(hash_of $run --method $method)" = "$first" ] || fail "$method: another hash in the second run"
+  if command -v taskset >/dev/null 2>&1; then
+    # shellcheck disable=SC2086
+    taskset -c 0 "$POLDER_TRAIN" $run --method $method >"$scratch/one.out"
+    [ "$(value param_hash "$scratch/one.out")" = "$first" ] || fail "$method: another hash on one processor"
+  fi
+  if has_mpi; then
+    # shellcheck disable=SC2086
+    mpirun -n 4 "$POLDER_TRAIN" $run --method $method --communicator mpi >"$scratch/mpi.out"
+    [ "$(value param_hash "$scratch/mpi.out")" = "$first" ] || fail "$method: another hash over MPI"
+    [ "$(value bytes_sent_per_worker "$scratch/mpi.out")" = "$(value bytes_sent_per_worker "$scratch/hash.out")" ] ||
+      fail "$method: other bytes over MPI"
+    [ "$(value accuracy_mean_model "$scratch/mpi.out")" = "$(value accuracy_mean_model "$scratch/hash.out")" ] ||
+      fail "$method: another accuracy over MPI"
+  fi
+  echo "$first" >>"$scratch/hashes"
+done
+# shellcheck disable=SC2086
+hash_of $run --method qgm --seed 2 >>"$scratch/hashes"
+[ "$(sort -u "$scratch/hashes" | wc -l)" -eq 8 ] || fail "seven methods and another seed do not give eight hashes"
+
+# A radius of 0 and a push of 0 are the base methods, bit for bit.
+# shellcheck disable=SC2086
+[ "$(hash_of $run --method q_saddle --rho 0)" = "$(hash_of $run --method qgm)" ] || fail "q_saddle with rho 0 is not qgm"
+# shellcheck disable=SC2086
+[ "$(hash_of $run --method dppf --push 0 --pull 0.5)" = "$(hash_of $run --method local_sgd --pull 0.5)" ] ||
+  fail "dppf with push 0 is not local_sgd"
+
+# Errors under MPI end all ranks.
+if has_mpi; then
+  status=0
+  # shellcheck disable=SC2086
+  mpirun -n 2 "$POLDER_TRAIN" $digits --communicator mpi --epochs 20 --lr 1e30 >"$scratch/out" 2>"$scratch/err" || status=$?
+  [ "$status" -eq 1 ] || fail "a failed run over MPI ends with status $status"
+  grep -q 'polder-train: worker [01], step' "$scratch/err" || fail "a failed run over MPI says: $(cat "$scratch/err")"
+  status=0
+  # shellcheck disable=SC2086
+  mpirun -n 2 "$POLDER_TRAIN" $digits --communicator mpi --workers 3 >"$scratch/out" 2>"$scratch/err" || status=$?
+  [ "$status" -eq 2 ] || fail "3 workers on 2 ranks end with status $status"
+  grep -q -e '--workers 3: mpirun started 2 ranks' "$scratch/err" || fail "3 workers on 2 ranks: $(cat "$scratch/err")"
+else
+  echo "skipped: polder-train over MPI (no mpirun, or built without MPI)"
+fi
+finish

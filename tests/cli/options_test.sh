@@ -1,0 +1,100 @@
+#!/bin/sh
+# polder-train's command line: exit status, one sentence for what is wrong, the summary, the log and the files.
+. tests/cli/support.sh
+
+# rejects PATTERN ARGUMENT...: exit status 2, nothing on stdout, one line on stderr that names what is in the pattern.
+rejects() {
+  pattern=$1
+  shift
+  status=0
+  "$POLDER_TRAIN" "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
+  [ "$status" -eq 2 ] || fail "'$*' ends with status $status"
+  [ ! -s "$scratch/out" ] || fail "'$*' writes to stdout"
+  [ "$(wc -l <"$scratch/err")" -eq 1 ] || fail "'$*' says more or less than one line: $(cat "$scratch/err")"
+  grep -q -e "$pattern" "$scratch/err" || fail "'$*' says: $(cat "$scratch/err")"
+}
+rejects '--lr abc: allowed: a number >= 0' --lr abc
+rejects '--lr nan: allowed' --lr nan
+rejects '--lr -1: allowed' --lr -1
+rejects '--lr: allowed: given once' --lr
+rejects '--lr: allowed: given once' --lr 0.1 --lr 0.2
+rejects '--epochs 0: allowed: a whole number >= 1' --epochs 0
+rejects '--epochs 1.5: allowed' --epochs 1.5
+rejects '--batch 99999999999999999999: allowed' --batch 99999999999999999999
+rejects '--workers 1000: allowed: a whole number from 1 to 256' --workers 1000
+rejects '--momentum 1: allowed: a number in \[0, 1)' --momentum 1
+rejects '--gamma 0: allowed: a number in (0, 1\]' --gamma 0
+rejects '--method adam: allowed: all_reduce, d_psgd' --method adam
+rejects '--partition dirichlet:0: allowed' --partition dirichlet:0
+rejects '--lr-schedule linear: allowed' --lr-schedule linear
+rejects '--model lenet6: allowed: lenet5' --model lenet6
+rejects '--dataset mnist: allowed: fashion-mnist, digits, user' --dataset mnist
+rejects '--topology pentagon: .*allowed are ring' --topology pentagon
+rejects '--topology hypercube: .*6' --topology hypercube --workers 6
+rejects '--communicator nccl: allowed' --communicator nccl
+rejects '--backend cuda: allowed' --backend cuda
+rejects '--push-schedule up: allowed' --method dppf --push-schedule up
+rejects "unknown argument '--learning-rate'" --learning-rate 1
+rejects "unknown argument 'more'" more
+# Options of other methods are not ignored.
+rejects '--rho 0.1: does not apply to --method qgm; allowed with q_saddle' --method qgm --rho 0.1
+rejects '--topology ring: does not apply to --method all_reduce' --method all_reduce --topology ring
+rejects '--mu 0.5: does not apply to --method dsgdm_n; allowed with qgm, q_saddle' --method dsgdm_n --mu 0.5
+rejects '--momentum 0.5: does not apply to --method d_psgd' --method d_psgd --momentum 0.5
+rejects '--push 1: does not apply to --method local_sgd; allowed with dppf' --method local_sgd --push 1
+rejects '--period 2: does not apply to --method qgm' --period 2
+rejects '--checkpoint-every 5: needs --checkpoint' --checkpoint-every 5
+rejects '--dataset user: needs --data' --dataset user
+# What only the data can tell.
+# shellcheck disable=SC2086
+rejects '1000 samples for 8 workers are fewer than a batch of 500' $digits --batch 500 --workers 8
+rejects "--data $scratch: allowed: a folder with" --data "$scratch"
+
+# One run with all it can leave behind.
+# shellcheck disable=SC2086
+"$POLDER_TRAIN" $digits --method dppf --push 0.1 --pull 0.5 --partition iid --workers 3 --epochs 3 --lr 0.1 --batch 16 --period 4 --log "$scratch/run.jsonl" \
+  --export "$scratch/model.safetensors" --report "$scratch/report" >"$scratch/out" 2>"$scratch/err" ||
+  fail "a plain run fails: $(cat "$scratch/err")"
+[ ! -s "$scratch/err" ] || fail "a run without a terminal writes to stderr: $(cat "$scratch/err")"
+for key in method workers topology dataset model seed epochs evaluated_model accuracy_mean_model accuracy_worker_mean \
+  accuracy_worker_min loss train_loss consensus_distance valley_width valley_width_before bytes_sent_per_worker \
+  bytes_sent_per_worker_max seconds samples_per_second param_hash; do
+  tail -n 1 "$scratch/out" | grep -q "\"$key\": " || fail "the summary lacks $key"
+done
+tail -n 1 "$scratch/out" | grep -q '"topology": null' || fail "dppf has no topology, the summary must say null"
+[ "$(value workers "$scratch/out")" = 3 ] || fail "workers are $(value workers "$scratch/out"), not 3"
+# 1000 images, 3 workers, batches of 16: 20 steps an epoch, 15 rounds. An all-reduce of P numbers over 3 workers sends
+# 2 * 2/3 * P * 4 bytes per worker, and 2 * 3 sums of gaps: P = 64 * 16 + 16 + 16 * 10 + 10 = 1210.
+[ "$(value bytes_sent_per_worker "$scratch/out" | cut -d. -f1)" = $((15 * 4 * 4 * 1210 / 3 + 15 * 2 * 3 * 8)) ] ||
+  fail "bytes sent: $(value bytes_sent_per_worker "$scratch/out")"
+case $(value accuracy_mean_model "$scratch/out") in
+  0.[6-9]* | 1) ;;
+  *) fail "an accuracy of $(value accuracy_mean_model "$scratch/out") on digits" ;;
+esac
+[ "$(wc -l <"$scratch/run.jsonl")" -eq 3 ] || fail "the log has $(wc -l <"$scratch/run.jsonl") lines, not 3"
+head -c 400 "$scratch/model.safetensors" | grep -q 'dense1.weight' || fail "the exported model has no dense1.weight"
+grep -q '<svg' "$scratch/report/report.html" || fail "the report has no picture"
+grep -q '^dppf ' "$scratch/report/table.txt" || fail "the report's table lacks the run"
+
+# The user's own images: a line each, the label last.
+awk 'BEGIN { for (i = 0; i < 400; i++) { l = i % 2; printf "%d,%d,%d,%d\n", l * 5 + i % 3, i % 7, 3 - l * 2, l } }' >"$scratch/train.csv"
+cp "$scratch/train.csv" "$scratch/test.csv"
+"$POLDER_TRAIN" --data "$scratch" --model mlp:8 --workers 4 --epochs 5 --batch 10 --partition iid >"$scratch/out" 2>&1 ||
+  fail "a run on CSV files: $(cat "$scratch/out")"
+[ "$(value dataset "$scratch/out")" = user ] || fail "the dataset of CSV files is $(value dataset "$scratch/out")"
+
+# A run that fails: status 1, worker and step named.
+status=0
+# shellcheck disable=SC2086
+"$POLDER_TRAIN" $digits --workers 2 --epochs 20 --lr 1e30 --lr-schedule constant >"$scratch/out" 2>"$scratch/err" || status=$?
+[ "$status" -eq 1 ] || fail "a run that diverges ends with status $status"
+grep -q 'worker [01], step [0-9]*: the loss is' "$scratch/err" || fail "a diverged run says: $(cat "$scratch/err")"
+[ ! -s "$scratch/out" ] || fail "a failed run prints a summary"
+
+"$POLDER_TRAIN" --help >"$scratch/out" || fail "--help fails"
+for option in --method --workers --topology --dataset --data --model --partition --epochs --batch --lr --lr-schedule \
+  --momentum --mu --rho --gamma --weight-decay --pull --push --period --seed --communicator --backend --eval-every \
+  --clip-norm --label-smoothing --log --report --checkpoint --checkpoint-every --resume --export; do
+  grep -q -e "$option " "$scratch/out" || fail "--help does not tell of $option"
+done
+finish

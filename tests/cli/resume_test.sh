@@ -1,0 +1,83 @@
+#!/bin/sh
+# Killed with kill -9 at any time, most often while a checkpoint is written, and resumed: the run ends with the hash of an
+# undisturbed one. The seed of the times is printed; POLDER_KILL_SEED repeats them.
+. tests/cli/support.sh
+
+seed=${POLDER_KILL_SEED:-$$}
+echo "POLDER_KILL_SEED=$seed"
+# pause N: a time for the N-th kill, 0.05 to 0.8 s.
+pause() { awk -v seed="$((seed + 7919 * $1))" 'BEGIN { srand(seed); srand(int(rand() * 1e9)); print 0.05 + 0.75 * rand() }'; }
+# children PID: the processes that it has started.
+children() { cat /proc/[0-9]*/stat 2>/dev/null | sed -n "s/^\([0-9]*\) (.*) [A-Z] $1 .*/\1/p"; }
+
+run="$digits --workers 4 --epochs 12 --batch 10 --eval-every 4"
+for method in qgm dppf; do
+  # shellcheck disable=SC2086
+  whole=$(hash_of $run --method $method)
+  for communicator in in_process mpi; do
+    start=""
+    if [ $communicator = mpi ]; then
+      has_mpi || { echo "skipped: resuming over MPI (no mpirun, or built without MPI)"; continue; }
+      start="mpirun -n 4"
+    fi
+    folder=$scratch/$method-$communicator
+    mkdir "$folder"
+    arguments="$run --method $method --communicator $communicator --checkpoint $folder --resume $folder
+      --checkpoint-every 1 --log $folder.jsonl"
+    kills=0
+    for attempt in 1 2 3 4 5 6; do
+      # shellcheck disable=SC2086
+      $start "$POLDER_TRAIN" $arguments >"$scratch/killed.out" 2>"$scratch/killed.err" &
+      pid=$!
+      sleep "$(pause $attempt)"
+      victim=$pid
+      [ $communicator = in_process ] || victim=$(children $pid | head -n 1)
+      # mpirun ends the other ranks.
+      [ -z "$victim" ] || kill -9 "$victim" 2>/dev/null || true
+      if wait $pid 2>/dev/null; then break; fi
+      kills=$((kills + 1))
+      if grep -q 'cannot be used' "$scratch/killed.err"; then fail "$(cat "$scratch/killed.err")"; fi
+    done
+    [ $kills -gt 0 ] || fail "$method, $communicator: every run ended before it was killed"
+    [ ! -f "$folder/manifest.json" ] ||
+      echo "$method, $communicator: killed $kills times, now at $(sed 's/.*"steps": \(.*\)}/\1/' "$folder/manifest.json")"
+    # shellcheck disable=SC2086
+    $start "$POLDER_TRAIN" $arguments >"$scratch/resumed.out" 2>"$scratch/resumed.err" ||
+      fail "$method, $communicator: the last resume fails: $(cat "$scratch/resumed.err")"
+    [ "$(value param_hash "$scratch/resumed.out")" = "$whole" ] || fail "$method, $communicator: another hash after $kills kills"
+    [ "$(value accuracy_mean_model "$scratch/resumed.out")" = "$(value accuracy_mean_model "$scratch/hash.out")" ] ||
+      fail "$method, $communicator: another accuracy after $kills kills"
+    [ "$(value bytes_sent_per_worker "$scratch/resumed.out")" = "$(value bytes_sent_per_worker "$scratch/hash.out")" ] ||
+      fail "$method, $communicator: other bytes after $kills kills"
+    [ "$(wc -l <"$folder.jsonl")" -eq 3 ] || fail "$method, $communicator: the log has $(wc -l <"$folder.jsonl") lines"
+  done
+done
+
+# A damaged checkpoint: the one before is taken, in one sentence.
+folder=$scratch/qgm-in_process
+newest=$(ls -d "$folder"/step-* | sort -t- -k4 -n | tail -n 1)
+printf 'x' | dd of="$newest/worker-2.safetensors" bs=1 seek=2000 conv=notrunc 2>/dev/null
+# shellcheck disable=SC2086
+"$POLDER_TRAIN" $run --method qgm --resume "$folder" >"$scratch/out" 2>"$scratch/err" || fail "damaged: $(cat "$scratch/err")"
+grep -q 'cannot be used: .*worker-2.*damaged' "$scratch/err" || fail "a damaged checkpoint: $(cat "$scratch/err")"
+# shellcheck disable=SC2086
+[ "$(value param_hash "$scratch/out")" = "$(hash_of $run --method qgm)" ] || fail "another hash after a damaged checkpoint"
+
+# Another configuration, and a folder without a checkpoint.
+status=0
+# shellcheck disable=SC2086
+"$POLDER_TRAIN" $run --method qgm --lr 0.01 --resume "$folder" >"$scratch/out" 2>"$scratch/err" || status=$?
+[ $status -eq 2 ] || fail "resuming with another learning rate ends with status $status"
+grep -q -e '--lr was 0.05 and is 0.01' "$scratch/err" || fail "another learning rate: $(cat "$scratch/err")"
+mkdir "$scratch/empty"
+status=0
+# shellcheck disable=SC2086
+"$POLDER_TRAIN" $run --resume "$scratch/empty" >"$scratch/out" 2>"$scratch/err" || status=$?
+[ $status -eq 1 ] || fail "resuming from an empty folder ends with status $status"
+grep -q 'there is no checkpoint in' "$scratch/err" || fail "an empty folder: $(cat "$scratch/err")"
+# A new run does not write over an old one's checkpoints.
+status=0
+# shellcheck disable=SC2086
+"$POLDER_TRAIN" $run --checkpoint "$folder" >"$scratch/out" 2>"$scratch/err" || status=$?
+[ $status -eq 2 ] || fail "a new run in an old folder ends with status $status"
+finish
