@@ -3,7 +3,6 @@
 #pragma once
 
 #include "polder/backend/counting.hpp"
-#include "polder/backend/cuda_passes.hpp"
 #include "polder/backend/host_loops.hpp"
 #include "polder/backend/host_memory.hpp"
 #include "polder/backend/host_vectors.hpp"

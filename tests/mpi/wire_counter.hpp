@@ -20,9 +20,6 @@ inline void count(int bytes) {
   ++sent.messages;
   sent.bytes += static_cast<std::uint64_t>(bytes);
 }
-inline void count_started(MPI_Request request) {
-  if (const auto found = prepared.find(request); found != prepared.end()) count(found->second);
-}
 
 }  // namespace wire
 
@@ -40,12 +37,15 @@ inline __attribute__((used)) int MPI_Send_init(const void* data, int bytes, MPI_
   return code;
 }
 inline __attribute__((used)) int MPI_Start(MPI_Request* request) {
-  wire::count_started(*request);
-  return PMPI_Start(request);
-}
-inline __attribute__((used)) int MPI_Startall(int count, MPI_Request* requests) {
-  for (int i = 0; i < count; ++i) wire::count_started(requests[i]);
-  return PMPI_Startall(count, requests);
+  const auto found = wire::prepared.find(*request);
+  const int code = PMPI_Start(request);  // may hand back another handle
+  if (found != wire::prepared.end()) {
+    const int bytes = found->second;
+    wire::count(bytes);
+    wire::prepared.erase(found);
+    wire::prepared[*request] = bytes;
+  }
+  return code;
 }
 inline __attribute__((used)) int MPI_Request_free(MPI_Request* request) {
   wire::prepared.erase(*request);

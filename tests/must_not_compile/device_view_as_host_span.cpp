@@ -1,4 +1,4 @@
-// expect: (conversion from|no viable conversion).*view<device_space
+// expect: (could not convert|conversion from|no viable conversion).*view<device_space
 // A pointer into a device's memory must never reach code that runs on the host.
 #include <span>
 

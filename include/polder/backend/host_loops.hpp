@@ -13,6 +13,7 @@
 #include "polder/backend/host_vectors.hpp"
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/core/config.hpp"
+#include "polder/ops/arithmetic.hpp"
 
 namespace polder::detail {
 
@@ -104,7 +105,7 @@ inline void add_terms(const weighted<host_space, T>* terms, std::size_t first, s
   for (; i < n; ++i) {
     double y = 0.0;
     if constexpr (HasFrom) y = from[i];
-    for (std::size_t k = 0; k < Terms; ++k) y = add_product(y, weight[k], static_cast<double>(x[k][i]));
+    for (std::size_t k = 0; k < Terms; ++k) y = ops::multiply_add(weight[k], static_cast<double>(x[k][i]), y);
     to[i] = static_cast<To>(y);
   }
 }

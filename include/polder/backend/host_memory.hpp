@@ -87,16 +87,6 @@ POLDER_INLINE void settle([[maybe_unused]] const double* values) {
 #endif
 }
 
-/// y + weight x, the step of every weighted sum: rounded once where the processor has a fused multiply-add, twice where it
-/// has none. Spelled out because compilers contract the plain expression in one loop and not in the next.
-[[nodiscard]] POLDER_INLINE double add_product(double y, double weight, double x) {
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-  return __builtin_fma(weight, x, y);
-#else
-  return y + weight * x;
-#endif
-}
-
 /// The lanes of a canonical block folded in halves; they are spent.
 [[nodiscard]] inline double fold_lanes(double (&lanes)[sum_lanes]) {
   for (std::size_t half = sum_lanes / 2; half != 0; half /= 2) {

@@ -19,6 +19,7 @@
 
 #include "polder/backend/host_memory.hpp"
 #include "polder/core/config.hpp"
+#include "polder/ops/arithmetic.hpp"
 
 namespace polder::detail {
 
@@ -97,14 +98,14 @@ POLDER_INLINE void store(const double_pack& from, float* to) {
   const auto numbers = __builtin_convertvector(from, float_pack);
   std::memcpy(to, &numbers, sizeof numbers);
 }
-/// y += weight x as add_product() rounds it for single numbers.
+/// y += weight x as ops::multiply_add() rounds it for single numbers.
 POLDER_INLINE void add_product(double_pack& y, double weight, const double_pack& x) {
 #if defined(__AVX512F__)
   y = _mm512_fmadd_pd(_mm512_set1_pd(weight), x, y);
 #elif defined(__AVX__) && defined(__FMA__)
   y = _mm256_fmadd_pd(_mm256_set1_pd(weight), x, y);
 #else
-  for (std::size_t i = 0; i < pack_size; ++i) y[i] = add_product(y[i], weight, x[i]);
+  for (std::size_t i = 0; i < pack_size; ++i) y[i] = ops::multiply_add(weight, x[i], y[i]);
 #endif
 }
 

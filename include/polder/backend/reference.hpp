@@ -7,6 +7,7 @@
 
 #include "polder/backend/host_memory.hpp"
 #include "polder/backend/tensor_backend.hpp"
+#include "polder/ops/arithmetic.hpp"
 
 namespace polder {
 
@@ -25,7 +26,7 @@ struct reference_backend : detail::host_memory {
     const std::size_t n = terms.empty() ? 0 : terms.front().x.size;
     for (std::size_t i = 0; i < n; ++i) {
       double y = 0.0;
-      for (const auto& term : terms) y = detail::add_product(y, term.weight, static_cast<double>(term.x.data[i]));
+      for (const auto& term : terms) y = ops::multiply_add(term.weight, static_cast<double>(term.x.data[i]), y);
       resolved(static_cast<T>(y), streams.data[i]...);
     }
   }
@@ -47,7 +48,7 @@ struct reference_backend : detail::host_memory {
     const double weight = 1.0 / static_cast<double>(vectors.size());
     for (std::size_t i = 0; i < mean.size; ++i) {
       double y = 0.0;
-      for (const auto& x : vectors) y = detail::add_product(y, weight, static_cast<double>(x.data[i]));
+      for (const auto& x : vectors) y = ops::multiply_add(weight, static_cast<double>(x.data[i]), y);
       mean.data[i] = static_cast<T>(y);
     }
     for (std::size_t m = 0; m < vectors.size(); ++m) {

@@ -108,7 +108,6 @@ class mpi_requests {
     }
     return {};
   }
-  [[nodiscard]] std::span<MPI_Request> requests() { return requests_; }
   /// Ends what is still under way after an error: receives are taken back, sends are left to MPI.
   void drop(int rank) {
     for (std::size_t i = 0; i < requests_.size(); ++i) {
@@ -415,24 +414,20 @@ class mpi_communicator {
     round_.clear();
     for (const incoming& receive : plan_) {
       receive_slot& slot = receives_[find_receive(receive)];
+      start(slot.request, receive.peer);
       slot.active = true;
       *round_.add(receive.peer, rank_) = slot.request;
     }
-    start(round_.requests());
   }
   void start_sends(std::span<const outgoing> sends) {
     for (const outgoing& send : sends) {
       send_slot& slot = prepared_send(send);
-      // At once, not all together: the next search tests what is active, and a test of a request that has not been
-      // started says that it is done.
-      detail::check_mpi(MPI_Start(&slot.request), "MPI_Start", rank_, send.peer);
+      start(slot.request, send.peer);
       slot.active = true;
     }
   }
-  void start(std::span<MPI_Request> requests) {
-    if (requests.empty()) return;
-    detail::check_mpi(MPI_Startall(static_cast<int>(requests.size()), requests.data()), "MPI_Startall", rank_);
-  }
+  /// MPI may hand back another handle for the same transfer.
+  void start(MPI_Request& request, int peer) { detail::check_mpi(MPI_Start(&request), "MPI_Start", rank_, peer); }
 
   /// A free buffer for what is expected; for messages of fixed size with its persistent request.
   std::size_t find_receive(const incoming& expected) {

@@ -173,11 +173,15 @@ class convolution final : public operation<T> {
     return std::clamp<std::size_t>(1024 / length_, 1, std::max<std::size_t>(images, 1));
   }
 
+  /// The first row or column of the image in a phase.
+  std::size_t first_of(std::size_t phase) const {
+    return (phase + layer_.stride - layer_.padding % layer_.stride) % layer_.stride;
+  }
   /// Calls `visit(h, place)` for the image's rows in one phase, with the place where such a row begins in its plane.
   template <class Visit>
   void for_rows(std::size_t row_phase, const Visit& visit) const {
     const std::size_t s = layer_.stride, pad = layer_.padding;
-    for (std::size_t h = (row_phase + s - pad % s) % s; h < in_.height; h += s) visit(h, (h + pad) / s * pitch_);
+    for (std::size_t h = first_of(row_phase); h < in_.height; h += s) visit(h, (h + pad) / s * pitch_);
   }
 
   void spread(const T* POLDER_RESTRICT image, T* POLDER_RESTRICT planes) const {
@@ -190,9 +194,9 @@ class convolution final : public operation<T> {
             if (s == 1) {
               copy_row(in_.width, from, planes + place + pad);
             } else {
-              for (std::size_t w = (phase + s - pad % s) % s; w < in_.width; w += s) {
-                planes[place + (w + pad) / s] = from[w];
-              }
+              const std::size_t w = first_of(phase);
+              T* POLDER_RESTRICT to = planes + place + (w + pad) / s;
+              for (std::size_t i = w; i < in_.width; i += s) *to++ = from[i];
             }
           });
         }
@@ -209,7 +213,9 @@ class convolution final : public operation<T> {
         if (s == 1) {
           copy_row(in_.width, planes + place + pad, to);
         } else {
-          for (std::size_t w = (phase + s - pad % s) % s; w < in_.width; w += s) to[w] = planes[place + (w + pad) / s];
+          const std::size_t w = first_of(phase);
+          const T* POLDER_RESTRICT from = planes + place + (w + pad) / s;
+          for (std::size_t i = w; i < in_.width; i += s) to[i] = *from++;
         }
       });
     }

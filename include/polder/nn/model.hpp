@@ -166,8 +166,8 @@ class model {
  private:
   /// Activations of a chunk take at most this many bytes (or one image does). A constant, as results depend on it in the
   /// last bits; larger chunks fall out of the caches, smaller ones spend more time on weights.
-  static constexpr std::size_t chunk_bytes = std::size_t{4} << 20;
-  static constexpr std::size_t most_images = 64;
+  static constexpr std::size_t chunk_bytes = POLDER_CB;
+  static constexpr std::size_t most_images = 256;
 
   struct product final : matrix_product<T> {
     explicit product(B b) : backend(std::move(b)) {}

@@ -1,4 +1,4 @@
-// polder — the two matrix products of convolutions, on operands that stay where they are.
+// polder — two matrix products on operands that stay where they are, for layers whose matrices are small.
 #pragma once
 
 #include <algorithm>
@@ -24,8 +24,15 @@ inline constexpr std::size_t block_rows = vector_bytes == 64 ? 8 : 4;
 
 template <class T, std::size_t Rows, std::size_t Vectors>
 void product_block(std::size_t depth, const term* terms, const T* a, std::size_t a_row, const T* b, T* c,
-                   std::size_t c_row) {
+                   std::size_t c_row, bool add) {
   vec<T> sum[Rows][Vectors] = {};
+  if (add) {
+#pragma GCC unroll 8
+    for (std::size_t i = 0; i < Rows; ++i) {
+#pragma GCC unroll 8
+      for (std::size_t j = 0; j < Vectors; ++j) sum[i][j] = load(c + i * c_row + j * lanes<T>);
+    }
+  }
   for (std::size_t l = 0; l < depth; ++l) {
     const T* left = a + terms[l].a;
     const T* right = b + terms[l].b;
@@ -46,18 +53,19 @@ void product_block(std::size_t depth, const term* terms, const T* a, std::size_t
 }
 
 template <class T>
-using product_block_pointer = void (*)(std::size_t, const term*, const T*, std::size_t, const T*, T*, std::size_t);
+using product_block_pointer = void (*)(std::size_t, const term*, const T*, std::size_t, const T*, T*, std::size_t,
+                                       bool);
 
 template <class T, std::size_t... Index>
 constexpr std::array<product_block_pointer<T>, sizeof...(Index)> product_blocks(std::index_sequence<Index...>) {
   return {product_block<T, Index / block_vectors + 1, Index % block_vectors + 1>...};
 }
 
-/// C_ij = sum_l A[i a_row + terms_l.a] B[terms_l.b + j], for `rows` rows and `columns` columns, the latter a multiple of
+/// C_ij (+)= sum_l A[i a_row + terms_l.a] B[terms_l.b + j], for `rows` rows and `columns` columns, the latter a multiple of
 /// the vector length. Nothing is packed or copied: the rows of B may overlap, as the columns of a convolution do.
 template <class T>
 void indexed_product(std::size_t rows, std::size_t columns, std::size_t depth, const term* terms, const T* a,
-                     std::size_t a_row, const T* b, T* c, std::size_t c_row) {
+                     std::size_t a_row, const T* b, T* c, std::size_t c_row, bool add = false) {
   static constexpr auto blocks = product_blocks<T>(std::make_index_sequence<block_rows * block_vectors>{});
   const std::size_t vectors = columns / lanes<T>;
   for (std::size_t j = 0; j < vectors;) {
@@ -67,7 +75,7 @@ void indexed_product(std::size_t rows, std::size_t columns, std::size_t depth, c
       const std::size_t first = rows * part / parts;
       const std::size_t high = rows * (part + 1) / parts - first;
       blocks[(high - 1) * block_vectors + wide - 1](depth, terms, a + first * a_row, a_row, b + j * lanes<T>,
-                                                    c + first * c_row + j * lanes<T>, c_row);
+                                                    c + first * c_row + j * lanes<T>, c_row, add);
     }
     j += wide;
   }

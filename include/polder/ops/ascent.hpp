@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "polder/core/config.hpp"
+#include "polder/ops/arithmetic.hpp"
 
 namespace polder::ops {
 
@@ -20,7 +21,7 @@ struct ascent {
     double scale = 0.0;
     template <class T>
     POLDER_HD void operator()(T x, T g, T& x_up) const {
-      x_up = x + static_cast<T>(scale) * g;
+      x_up = multiply_add(static_cast<T>(scale), g, x);
     }
   };
   POLDER_HD scaled resolved() const {
@@ -61,7 +62,7 @@ struct adaptive_ascent {
     template <class T>
     POLDER_HD void operator()(T x, T g, T& x_up) const {
       const T t = adaptive_scale(x, static_cast<T>(eta), adaptive);
-      x_up = x + static_cast<T>(scale) * (t * t * g);
+      x_up = multiply_add(static_cast<T>(scale), t * t * g, x);
     }
   };
   POLDER_HD scaled resolved() const {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "polder/core/config.hpp"
+#include "polder/ops/arithmetic.hpp"
 
 namespace polder::ops {
 
@@ -72,7 +73,7 @@ struct pull_and_push {
     template <class T, class... Streams>
     POLDER_HD void operator()(T x, T mean, T& x_next, Streams&&... states) const {
       const double center = static_cast<double>(mean);
-      x_next = static_cast<T>(center + factor * (static_cast<double>(x) - center));
+      x_next = static_cast<T>(multiply_add(factor, static_cast<double>(x) - center, center));
       observer(x_next, states...);
     }
   };
@@ -90,7 +91,7 @@ struct pull_and_push_direction {
     POLDER_HD void operator()(T x, T mean, T& x_next, T& u) const {
       const double center = static_cast<double>(mean);
       const double d = static_cast<double>(x) - center;
-      x_next = static_cast<T>(center + factor * d);
+      x_next = static_cast<T>(multiply_add(factor, d, center));
       u = static_cast<T>(inverse * d);
     }
   };
@@ -107,7 +108,7 @@ struct recenter {
   Observer observer;
   template <class T, class... Streams>
   POLDER_HD void operator()(T u_mean, T& x_next, Streams&&... states) const {
-    x_next = static_cast<T>(static_cast<double>(x_next) - lambda * static_cast<double>(u_mean));
+    x_next = static_cast<T>(multiply_add(-lambda, static_cast<double>(u_mean), static_cast<double>(x_next)));
     observer(x_next, states...);
   }
 };

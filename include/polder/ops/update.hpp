@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "polder/core/config.hpp"
+#include "polder/ops/arithmetic.hpp"
 
 namespace polder::ops {
 
@@ -14,7 +15,7 @@ template <class T>
 struct decay {
   static constexpr int streams = 0;
   T rate{};
-  POLDER_HD T operator()(T g, T x) const { return g + rate * x; }
+  POLDER_HD T operator()(T g, T x) const { return multiply_add(rate, x, g); }
 };
 
 /// m <- beta m + g, u = m.
@@ -23,7 +24,7 @@ struct heavy_ball {
   static constexpr int streams = 1;
   T beta{};
   POLDER_HD T operator()(T g, T /*x*/, T& m) const {
-    m = beta * m + g;
+    m = multiply_add(beta, m, g);
     return m;
   }
 };
@@ -34,8 +35,8 @@ struct nesterov_ball {
   static constexpr int streams = 1;
   T beta{};
   POLDER_HD T operator()(T g, T /*x*/, T& m) const {
-    m = beta * m + g;
-    return g + beta * m;
+    m = multiply_add(beta, m, g);
+    return multiply_add(beta, m, g);
   }
 };
 
@@ -46,8 +47,8 @@ struct quasi_global {
   T beta{};
   bool nesterov = true;
   POLDER_HD T operator()(T g, T /*x*/, T m_hat) const {
-    const T m = beta * m_hat + g;
-    return nesterov ? g + beta * m : m;
+    const T m = multiply_add(beta, m_hat, g);
+    return nesterov ? multiply_add(beta, m, g) : m;
   }
 };
 
@@ -58,7 +59,7 @@ struct quasi_global_refresh {
   T gain{};  ///< (1 - mu) / eta
   bool active = true;
   POLDER_HD void operator()(T x_after, T x_before, T& m_hat) const {
-    if (active) m_hat = mu * m_hat + gain * (x_before - x_after);
+    if (active) m_hat = multiply_add(mu, m_hat, gain * (x_before - x_after));
   }
 };
 
@@ -148,7 +149,7 @@ struct descend {
   }
   template <class... Streams>
   POLDER_HD void operator()(T x, T g, T& x_half, Streams&&... states) const {
-    x_half = x - eta * update(g, x, states...);
+    x_half = multiply_add(-eta, update(g, x, states...), x);
   }
 
  private:
