@@ -101,9 +101,9 @@ struct averaging {
   }
 };
 
-/// Rows: the time of a round; `core_us_per_worker`, what one worker's share of it takes of a core, which should not grow
-/// with their number; `bytes`, read and written per worker; `of_memcpy`, the speed of a copy of as many bytes by the
-/// same number of threads, right after, over that of the round.
+/// Rows: the time of a round; `core_us_per_worker`, what one worker's share of it takes of a core, which should not
+/// grow with their number; `bytes`, read and written per worker; `of_memcpy`, the time of a copy of as many bytes by
+/// the same number of threads, measured right after, over the time of the round.
 template <class Worker>
 void run_rounds(benchmark::State& state, double bytes, const Worker& worker) {
   const auto workers = static_cast<int>(state.range(0));

@@ -1,6 +1,7 @@
 // Training throughput of the engine on one thread: samples per second of a forward and a backward pass at batch 32, as a
 // share of the matrix-product peak measured in the same run, and beside LibTorch where it was found. Neither side takes an
-// optimizer step. Times are the thread's own (CPU time), so that a busy machine disturbs them less.
+// optimizer step. LibTorch is only as fast as the BLAS it finds: compare with an optimized one (Debian: libopenblas0).
+// Times are the thread's own (CPU time), so that a busy machine disturbs them less.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -15,6 +16,9 @@
 
 #if defined(POLDER_HAVE_LIBTORCH)
 #include <torch/torch.h>
+#include <unistd.h>
+
+#include <cstdlib>
 #endif
 
 #include "polder/backend/eigen.hpp"
@@ -122,9 +126,15 @@ using torch::nn::Functional;
 using torch::nn::Linear;
 using torch::nn::Sequential;
 
-Functional relu() { return Functional([](const torch::Tensor& x) { return torch::relu(x); }); }
-Functional max_pool() { return Functional([](const torch::Tensor& x) { return torch::max_pool2d(x, 2); }); }
-Functional flatten() { return Functional([](const torch::Tensor& x) { return x.flatten(1); }); }
+Functional relu() {
+  return Functional([](const torch::Tensor& x) { return torch::relu(x); });
+}
+Functional max_pool() {
+  return Functional([](const torch::Tensor& x) { return torch::max_pool2d(x, 2); });
+}
+Functional flatten() {
+  return Functional([](const torch::Tensor& x) { return x.flatten(1); });
+}
 
 Conv2d convolution(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride) {
   return Conv2d(Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(false));
@@ -172,9 +182,8 @@ void train(benchmark::State& state, const contestant& chosen) {
   std::array<std::int64_t, batch> wide{};
   std::copy(data.labels.begin(), data.labels.end(), wide.begin());
   const auto extent = [](std::size_t n) { return static_cast<std::int64_t>(n); };
-  const auto images = torch::from_blob(
-      data.images.data(),
-      {extent(batch), extent(chosen.input.channels), extent(chosen.input.height), extent(chosen.input.width)});
+  const auto images = torch::from_blob(data.images.data(), {extent(batch), extent(chosen.input.channels),
+                                                            extent(chosen.input.height), extent(chosen.input.width)});
   const auto labels = torch::from_blob(wide.data(), {extent(batch)}, torch::kInt64);
   Sequential net = network(chosen.name);
   report(state, chosen, [&] {
@@ -188,14 +197,14 @@ void train(benchmark::State& state, const contestant& chosen) {
 
 const bool registered = [] {
   for (const contestant& c : contestants) {
-    benchmark::RegisterBenchmark((std::string("polder/") + c.name).c_str(),
-                                 [&c](benchmark::State& state) { train_polder(state, c); })
-        ->Unit(benchmark::kMicrosecond);
+    benchmark::RegisterBenchmark((std::string("polder/") + c.name).c_str(), [&c](benchmark::State& state) {
+      train_polder(state, c);
+    })->Unit(benchmark::kMicrosecond);
 #if defined(POLDER_HAVE_LIBTORCH)
     if (std::string(c.name).find("evonorm") != std::string::npos) continue;  // LibTorch has no EvoNorm
-    benchmark::RegisterBenchmark((std::string("libtorch/") + c.name).c_str(),
-                                 [&c](benchmark::State& state) { rival::train(state, c); })
-        ->Unit(benchmark::kMicrosecond);
+    benchmark::RegisterBenchmark((std::string("libtorch/") + c.name).c_str(), [&c](benchmark::State& state) {
+      rival::train(state, c);
+    })->Unit(benchmark::kMicrosecond);
 #endif
   }
   return true;
@@ -203,4 +212,16 @@ const bool registered = [] {
 
 }  // namespace
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+#if defined(POLDER_HAVE_LIBTORCH)
+  // LibTorch's BLAS starts its own threads, whatever LibTorch is told; it reads this when the program is loaded.
+  if (std::getenv("OPENBLAS_NUM_THREADS") == nullptr) {
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    execv("/proc/self/exe", argv);
+  }
+#endif
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}

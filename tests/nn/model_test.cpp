@@ -243,6 +243,30 @@ TEST_CASE("the Eigen backend agrees with the reference backend") {
   }
 }
 
+TEST_CASE("large batches of dense layers, which the backend multiplies, agree with small ones") {
+  const nn::shape in{1, 9, 9};
+  const nn::model<double, eigen_backend> model(nn::mlp({37, 20}), in, 10);
+  const nn::model<double, reference_backend> reference(nn::mlp({37, 20}), in, 10);
+  std::vector<double> x(model.size()), g(model.size()), expected(model.size()), part(model.size()), sum(model.size());
+  model.initialize(x, 1);
+  const auto batch = random_vector<double>(600 * in.size(), 2);
+  const auto answers = random_labels(600, 10);
+  const double loss = model.on(view(batch), view(answers)).loss_and_gradient(x, g);
+  REQUIRE(loss == Approx(reference.on(view(batch), view(answers)).loss_and_gradient(x, expected)).epsilon(1e-12));
+  double mean = 0;
+  for (std::size_t first = 0; first < 600; first += 50) {
+    mean += model.on(view(batch).subspan(first * in.size(), 50 * in.size()), view(answers).subspan(first, 50))
+                .loss_and_gradient(x, part) /
+            12;
+    for (std::size_t i = 0; i < x.size(); ++i) sum[i] += part[i] / 12;
+  }
+  REQUIRE(loss == Approx(mean).epsilon(1e-12));
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    REQUIRE(g[i] == Approx(expected[i]).epsilon(1e-10).margin(1e-14));
+    REQUIRE(g[i] == Approx(sum[i]).epsilon(1e-10).margin(1e-14));
+  }
+}
+
 TEST_CASE("first weights have the spread that their layer asks for") {
   const nn::model<double, reference_backend> model(nn::resnet20(), {3, 32, 32}, 10);
   std::vector<double> x(model.size());

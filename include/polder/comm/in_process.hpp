@@ -25,8 +25,8 @@ namespace polder {
 /// before `reclaim` has returned, nor frees it (publication_guard sees to that).
 ///
 /// Cost of a round with K neighbors: K + 2 locks that are rarely contended, at most one sleep, no allocation once the
-/// queues have grown. all_reduce_mean of n numbers of b bytes reads n b and writes n b / workers per worker; the mean is
-/// one vector for the whole group.
+/// queues have grown. all_reduce_mean of n numbers of b bytes reads n b and writes n b / workers per worker; the mean
+/// is one vector for the whole group.
 /// Errors: comm_error when a deadline passes, when another worker failed, or when one waits for a worker that has
 /// finished; config_error for calls out of order.
 template <class Space = host_space>

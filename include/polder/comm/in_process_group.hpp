@@ -102,7 +102,7 @@ class first_failure {
 /// The workers of one process. Each thread talks through its `member(rank)`; the group must outlive the members.
 /// After an error the group is of no further use.
 ///
-/// workers: 1 to 1024. Memory: about 80 bytes per pair of workers, and with the first all_reduce_mean one vector for all.
+/// workers: 1 to 1024. Memory: about 80 bytes per pair of workers; one vector for all with the first all_reduce_mean.
 template <class Space = host_space>
 class in_process_group {
  public:

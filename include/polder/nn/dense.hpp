@@ -89,7 +89,10 @@ class matrix_layer final : public operation<T> {
         for (std::size_t image = 0; image < images; ++image) features[i * tile + image] = from[image * in_ + i];
         std::fill(features + i * tile + images, features + i * tile + columns, T{0});
       }
-      indexed_product(out_, columns, in_, forward_.data(), p.parameters + weight_, in_, features, units, tile);
+      for (std::size_t l = 0; l < in_; l += slice) {
+        indexed_product(out_, columns, std::min(slice, in_ - l), forward_.data() + l, p.parameters + weight_, in_,
+                        features, units, tile, l != 0);
+      }
       for (std::size_t image = 0; image < images; ++image) {
         T* const to = y + (first + image) * out_;
         begin_output(p, to);
@@ -123,6 +126,7 @@ class matrix_layer final : public operation<T> {
  private:
   static constexpr std::size_t small_batch = 64;
   static constexpr std::size_t tile = 2 * lanes<T>;  // images at a time in forward
+  static constexpr std::size_t slice = 256;          // features at a time: those of a tile fill the nearest cache
 
   static std::vector<term> regular_terms(std::size_t count, std::size_t a_step, std::size_t b_step) {
     std::vector<term> terms(count);

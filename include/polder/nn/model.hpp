@@ -57,7 +57,8 @@ class batch_objective;
 /// equal input gives equal bits, whichever workspace is used.
 ///
 /// Cost: about three times the operations of the forward pass; two without gradient for the first layer's input. Memory:
-/// `concurrency` workspaces of workspace_size() numbers. Nothing is allocated once each has been used.
+/// `concurrency` workspaces of workspace_size() numbers. Nothing is allocated once each has been used, except by the
+/// backend's matrix product, which only dense layers use for chunks of more than 64 images (networks without convolutions).
 /// Errors: config_error for shapes that do not fit, data_error for a label out of range.
 template <class T, matrix_backend B>
 class model {
@@ -166,7 +167,7 @@ class model {
  private:
   /// Activations of a chunk take at most this many bytes (or one image does). A constant, as results depend on it in the
   /// last bits; larger chunks fall out of the caches, smaller ones spend more time on weights.
-  static constexpr std::size_t chunk_bytes = POLDER_CB;
+  static constexpr std::size_t chunk_bytes = std::size_t{4} << 20;
   static constexpr std::size_t most_images = 256;
 
   struct product final : matrix_product<T> {
