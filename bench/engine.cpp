@@ -1,7 +1,7 @@
-// Training throughput of the engine on one thread: samples per second of a forward and a backward pass at batch 32, as a
-// share of the matrix-product peak measured in the same run, and beside LibTorch where it was found. Neither side takes an
-// optimizer step. LibTorch is only as fast as the BLAS it finds: compare with an optimized one (Debian: libopenblas0).
-// Times are the thread's own (CPU time), so that a busy machine disturbs them less.
+// Training throughput of the engine on one thread: samples per second of a forward and a backward pass at batch 32, as
+// a share of the matrix-product peak measured in the same run, and beside LibTorch where it was found. Neither side
+// takes an optimizer step. LibTorch is only as fast as the BLAS it finds: compare with an optimized one (Debian:
+// libopenblas0). Times are the thread's own (CPU time), so that a busy machine disturbs them less.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -33,7 +33,8 @@ using namespace polder;
 constexpr std::size_t batch = 32;
 constexpr std::size_t classes = 10;
 
-/// A model and its multiplications per image: of a forward pass, and of the first layer, whose input gradient is not taken.
+/// A model and its multiplications per image: of a forward pass, and of the first layer, whose input gradient is not
+/// taken.
 struct contestant {
   const char* name;
   nn::shape input;

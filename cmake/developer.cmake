@@ -3,9 +3,10 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 add_library(polder_developer INTERFACE)
 set(warnings -Wall -Wextra -Wpedantic -Wconversion -Wshadow)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # g++ 12 at -O3 sees writes past ends that its own inlining has invented, in the standard library's headers.
+  # g++ 12 at -O3 sees writes past ends and uninitialized values that its own inlining has invented, in the standard
+  # library's and the processor's headers.
   list(APPEND warnings -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread -Wno-restrict
-    -Wno-free-nonheap-object)
+    -Wno-free-nonheap-object -Wno-maybe-uninitialized)
 endif()
 if(POLDER_WERROR)
   list(APPEND warnings -Werror)
@@ -16,8 +17,6 @@ if(POLDER_NATIVE)
 endif()
 if(POLDER_SANITIZE)
   set(sanitize -fsanitize=${POLDER_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
-  # g++ 12 sees uninitialized values in the sanitizers' own bookkeeping.
-  list(APPEND warnings -Wno-maybe-uninitialized)
   target_compile_options(polder_developer INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${sanitize}>")
   target_link_options(polder_developer INTERFACE ${sanitize})
 endif()

@@ -9,10 +9,10 @@ option(POLDER_WERROR "Treat warnings in tests, examples and benchmarks as errors
 set(POLDER_SANITIZE "" CACHE STRING "Sanitizers for tests and examples, as in -fsanitize=: \"address,undefined\"")
 
 # Where the tests look for <name>/ of a data set, as in fashion-mnist/train-images-idx3-ubyte.gz.
+set(data_folder "")
 foreach(folder "$ENV{POLDER_DATA}" "${PROJECT_SOURCE_DIR}/../shared/data" /usr/share/datasets)
-  if(folder AND EXISTS "${folder}")
-    break()
+  if(NOT data_folder AND EXISTS "${folder}")
+    set(data_folder "${folder}")
   endif()
-  set(folder "")
 endforeach()
-set(POLDER_DATA "${folder}" CACHE PATH "Folder of the data sets that the tests read")
+set(POLDER_DATA "${data_folder}" CACHE PATH "Folder of the data sets that the tests read")

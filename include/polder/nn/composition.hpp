@@ -18,8 +18,8 @@
 
 namespace polder::nn {
 
-/// One layer after the other: `sequential{conv2d{.channels = 6}, relu{}, dense{.units = 10}}`. A sequential inside another
-/// is spliced into it. Layers of one kind are counted from 1: their tensors are "conv1.weight", "conv2.weight", …
+/// One layer after the other: `sequential{conv2d{.channels = 6}, relu{}, dense{.units = 10}}`. A sequential inside
+/// another is spliced into it. Layers of one kind are counted from 1: their tensors are "conv1.weight", "conv2.weight".
 class sequential {
  public:
   static constexpr std::string_view name = "sequential";
@@ -52,8 +52,8 @@ class sequential {
   std::vector<layer> layers_;
 };
 
-/// y = body(x) + shortcut(x). An empty shortcut is the identity. What follows the addition (ReLU or nothing) is the next
-/// layer's business. Tensors: "block1.conv1.weight", "block1.shortcut.conv1.weight", …
+/// y = body(x) + shortcut(x). An empty shortcut is the identity. What follows the addition (ReLU or nothing) is the
+/// next layer's business. Tensors: "block1.conv1.weight", "block1.shortcut.conv1.weight", …
 struct residual {
   static constexpr std::string_view name = "block";
 
@@ -83,8 +83,8 @@ inline sequential::sequential(std::initializer_list<layer> layers) {
 
 namespace detail {
 
-/// Activations between the layers are kept in `saved`; layers that work in place share them. Gradients between the layers
-/// alternate between two buffers in scratch memory.
+/// Activations between the layers are kept in `saved`; layers that work in place share them. Gradients between the
+/// layers alternate between two buffers in scratch memory.
 template <class T>
 class chain_of_operations final : public operation<T> {
  public:

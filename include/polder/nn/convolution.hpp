@@ -53,11 +53,11 @@ struct conv2d {
 
 namespace detail {
 
-/// Convolution without a column matrix. The image is copied once into planes with a border of zeros and a fixed distance
-/// between rows, `pitch`; then the row of columns that belongs to weight (c, i, j) *is* the plane of channel c from some
-/// offset on, and the product over columns becomes a product over overlapping rows. With a stride s, each plane is
-/// split into the s² planes of every s-th row and column, in which the same holds. The row's last `pitch - width`
-/// results are rubbish and dropped; as right border of a row serves the left one of the next, they are few.
+/// Convolution without a column matrix. The image is copied once into planes with a border of zeros and a fixed
+/// distance between rows, `pitch`; then the row of columns that belongs to weight (c, i, j) *is* the plane of channel c
+/// from some offset on, and the product over columns becomes a product over overlapping rows. With a stride s, each
+/// plane is split into the s² planes of every s-th row and column, in which the same holds. The row's last `pitch -
+/// width` results are rubbish and dropped; as right border of a row serves the left one of the next, they are few.
 ///
 /// Let `offset(l)` be the place of tap l, P the pitched output. In these flat coordinates
 ///

@@ -24,7 +24,8 @@ class matrix_layer;
 
 /// y = weight x + bias, with x the whole image as one vector.
 ///
-/// Tensors: weight (units, in.size()), bias (units). Cost: 2 units · in.size() operations, three times that in training.
+/// Tensors: weight (units, in.size()), bias (units). Cost: 2 units · in.size() operations, three times that in
+/// training.
 struct dense {
   static constexpr std::string_view name = "dense";
 
@@ -44,8 +45,8 @@ struct dense {
 
 namespace detail {
 
-/// Batches of at most `small_batch` images are multiplied where they lie: a general product would first pack the weights,
-/// which costs as much as it gains when each of them is used so few times. Larger ones go to the backend.
+/// Batches of at most `small_batch` images are multiplied where they lie: a general product would first pack the
+/// weights, which costs as much as it gains when each of them is used so few times. Larger ones go to the backend.
 ///
 /// The weights are (out, in), the images (images, in). Forward takes the transposed images as B, so that a vector holds
 /// one feature of many images; the gradients take images and weights as they are. Columns beyond the last whole
@@ -145,8 +146,9 @@ class matrix_layer final : public operation<T> {
   }
 
   /// C (+)= A B for B (depth, in) and C (rows, in).
-  void multiply(const pass<T>& p, std::size_t depth, std::size_t rows, std::size_t a_row, const std::vector<term>& terms,
-                const std::vector<term>& at_end, const T* a, const T* b, T* c, bool add) const {
+  void multiply(const pass<T>& p, std::size_t depth, std::size_t rows, std::size_t a_row,
+                const std::vector<term>& terms, const std::vector<term>& at_end, const T* a, const T* b, T* c,
+                bool add) const {
     indexed_product(rows, whole_, depth, terms.data(), a, a_row, b, c, in_, add);
     const std::size_t rest = in_ - whole_;
     if (rest == 0) return;

@@ -56,9 +56,10 @@ class batch_objective;
 /// size. It is worked off in chunks whose activations stay in the processor's caches, one thread, in a fixed order:
 /// equal input gives equal bits, whichever workspace is used.
 ///
-/// Cost: about three times the operations of the forward pass; two without gradient for the first layer's input. Memory:
-/// `concurrency` workspaces of workspace_size() numbers. Nothing is allocated once each has been used, except by the
-/// backend's matrix product, which only dense layers use for chunks of more than 64 images (networks without convolutions).
+/// Cost: about three times the operations of the forward pass; two without gradient for the first layer's input.
+/// Memory: `concurrency` workspaces of workspace_size() numbers. Nothing is allocated once each has been used, except
+/// by the backend's matrix product, which only dense layers use for chunks of more than 64 images (networks without
+/// convolutions).
 /// Errors: config_error for shapes that do not fit, data_error for a label out of range.
 template <class T, matrix_backend B>
 class model {
@@ -78,8 +79,8 @@ class model {
   [[nodiscard]] std::size_t size() const { return layout().size(); }
   [[nodiscard]] std::size_t workspace_size() const { return self_->workspace_size; }
 
-  /// The first parameters: each tensor from its layer's distribution, as a function of the seed and the tensor's place in
-  /// the layout alone.
+  /// The first parameters: each tensor from its layer's distribution, as a function of the seed and the tensor's place
+  /// in the layout alone.
   void initialize(std::span<T> x, std::uint64_t seed) const {
     check_parameters(x.size());
     const auto& tensors = layout().tensors();
@@ -165,8 +166,8 @@ class model {
   [[nodiscard]] workspace_pool<T>& workspaces() const { return self_->pool; }
 
  private:
-  /// Activations of a chunk take at most this many bytes (or one image does). A constant, as results depend on it in the
-  /// last bits; larger chunks fall out of the caches, smaller ones spend more time on weights.
+  /// Activations of a chunk take at most this many bytes (or one image does). A constant, as results depend on it in
+  /// the last bits; larger chunks fall out of the caches, smaller ones spend more time on weights.
   static constexpr std::size_t chunk_bytes = std::size_t{4} << 20;
   static constexpr std::size_t most_images = 256;
 
@@ -253,8 +254,8 @@ class model {
     return result;
   }
 
-  /// Runs the network forward over equal chunks of the batch and calls `use(pass, first image, images of the chunk, scores,
-  /// their gradient, the network's state)` after each.
+  /// Runs the network forward over equal chunks of the batch and calls `use(pass, first image, images of the chunk,
+  /// scores, their gradient, the network's state)` after each.
   template <class Use>
   void for_chunks(std::span<const T> x, std::span<const T> images, workspace<T>& space, const Use& use) const {
     const body& self = *self_;

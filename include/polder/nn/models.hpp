@@ -28,8 +28,8 @@ namespace polder::nn {
 }
 
 /// LeNet-5 with ReLU and max-pooling: 6 maps of 5 x 5 (padding 2), 16 of 5 x 5, 120, 84, classes; 61,706 parameters for
-/// 1 x 28 x 28 and 10 classes (LeCun, Bottou, Bengio, Haffner: "Gradient-based learning applied to document recognition",
-/// Proc. IEEE 1998, in today's usual form).
+/// 1 x 28 x 28 and 10 classes (LeCun, Bottou, Bengio, Haffner: "Gradient-based learning applied to document
+/// recognition", Proc. IEEE 1998, in today's usual form).
 ///
 /// Other inputs: the first convolution is padded by 2 below 32 x 32 and not at all from there on, as in the original;
 /// the second is padded by 2 where it would not leave 2 x 2 for the second pooling, as for 8 x 8 digits. The smallest
@@ -57,11 +57,11 @@ namespace polder::nn {
 /// The normalization of a residual network.
 enum class norm { group_norm, evonorm };
 
-/// ResNet-20 for small images: 3 x 3 convolutions without bias, three stages of three blocks with 16, 32 and 64 channels,
-/// stride 2 at the second and third stage with a 1 x 1 convolution and a norm as shortcut, global average pooling (He,
-/// Zhang, Ren, Sun: "Deep Residual Learning", CVPR 2016; convolutions from N(0, 2 / (k² channels out))).
+/// ResNet-20 for small images: 3 x 3 convolutions without bias, three stages of three blocks with 16, 32 and 64
+/// channels, stride 2 at the second and third stage with a 1 x 1 convolution and a norm as shortcut, global average
+/// pooling (He, Zhang, Ren, Sun: "Deep Residual Learning", CVPR 2016; convolutions from N(0, 2 / (k² channels out))).
 ///
-///   group_norm   GroupNorm of 2 groups and ReLU, also after the addition; 272,474 parameters for 3 channels, 10 classes
+///   group_norm   GroupNorm of 2 groups and ReLU, also after the addition; 272,474 parameters (3 channels, 10 classes)
 ///   evonorm      EvoNorm-S0 of 8 groups in their place, none after the addition; 273,258 parameters: as many, and 784
 ///                for the trained v (some published code fixes v = 1 and counts 272,474)
 [[nodiscard]] inline sequential resnet20(norm kind = norm::group_norm, std::size_t classes = 10) {

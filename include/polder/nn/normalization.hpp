@@ -56,8 +56,8 @@ void accumulate(T& to, T value, bool overwrite) {
 
 }  // namespace detail
 
-/// y = gamma_c (x - mean_g) / sqrt(var_g + epsilon) + beta_c, with mean and biased variance over the channels and pixels of
-/// group g of one image (Wu, He: "Group Normalization", ECCV 2018).
+/// y = gamma_c (x - mean_g) / sqrt(var_g + epsilon) + beta_c, with mean and biased variance over the channels and
+/// pixels of group g of one image (Wu, He: "Group Normalization", ECCV 2018).
 ///
 /// Tensors if affine: gamma (channels) from 1, beta (channels) from 0.
 struct group_norm {
@@ -77,9 +77,9 @@ struct group_norm {
   }
 };
 
-/// y = gamma_c x sigmoid(v_c x) / sqrt(var_g + epsilon) + beta_c, with the biased variance over the channels and pixels of
-/// group g of one image: normalization and activation in one (Liu, Brock, Simonyan, Le: "Evolving Normalization-Activation
-/// Layers", NeurIPS 2020, EvoNorm-S0). No ReLU belongs after it.
+/// y = gamma_c x sigmoid(v_c x) / sqrt(var_g + epsilon) + beta_c, with the biased variance over the channels and pixels
+/// of group g of one image: normalization and activation in one (Liu, Brock, Simonyan, Le: "Evolving
+/// Normalization-Activation Layers", NeurIPS 2020, EvoNorm-S0). No ReLU belongs after it.
 ///
 /// Tensors: gamma (channels) from 1, beta (channels) from 0, v (channels) from 1.
 struct evonorm_s0 {

@@ -18,7 +18,8 @@ struct term {
   std::uint32_t b = 0;
 };
 
-/// The columns of a block take this many vectors; with its rows they fill the 32 registers of AVX-512, or the 16 of AVX.
+/// The columns of a block take this many vectors; with its rows they fill the 32 registers of AVX-512, or the 16 of
+/// AVX.
 inline constexpr std::size_t block_vectors = vector_bytes == 64 ? 3 : 2;
 inline constexpr std::size_t block_rows = vector_bytes == 64 ? 8 : 4;
 
@@ -61,8 +62,9 @@ constexpr std::array<product_block_pointer<T>, sizeof...(Index)> product_blocks(
   return {product_block<T, Index / block_vectors + 1, Index % block_vectors + 1>...};
 }
 
-/// C_ij (+)= sum_l A[i a_row + terms_l.a] B[terms_l.b + j], for `rows` rows and `columns` columns, the latter a multiple of
-/// the vector length. Nothing is packed or copied: the rows of B may overlap, as the columns of a convolution do.
+/// C_ij (+)= sum_l A[i a_row + terms_l.a] B[terms_l.b + j], for `rows` rows and `columns` columns, the latter a
+/// multiple of the vector length. Nothing is packed or copied: the rows of B may overlap, as the columns of a
+/// convolution do.
 template <class T>
 void indexed_product(std::size_t rows, std::size_t columns, std::size_t depth, const term* terms, const T* a,
                      std::size_t a_row, const T* b, T* c, std::size_t c_row, bool add = false) {

@@ -8,8 +8,8 @@
 
 namespace polder::nn {
 
-/// Extents of one image or activation, without the batch: (channels, height, width), row-major. A vector of n features is
-/// (n, 1, 1).
+/// Extents of one image or activation, without the batch: (channels, height, width), row-major. A vector of n features
+/// is (n, 1, 1).
 struct shape {
   std::size_t channels = 1;
   std::size_t height = 1;

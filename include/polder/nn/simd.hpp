@@ -55,8 +55,8 @@ template <class T, std::size_t Bytes = vector_bytes, class Vector>
   }
 }
 
-/// e^x for a vector or a number, relative error below two units in the last place; x outside the range of normal numbers
-/// gives the nearest one in it, so results are finite and positive; not-a-number stays.
+/// e^x in each lane, with a relative error below 2.5e-7 (float) or 5e-16 (double). Results outside the range of normal
+/// numbers become the nearest one in it: finite and positive. Not-a-number stays.
 ///
 /// x = n ln 2 + r with |r| <= ln(2) / 2; e^r by its Taylor series, 2^n through the exponent's bits.
 template <class T>
@@ -122,8 +122,8 @@ struct partial_lanes {
   }
 };
 
-/// Calls `body(at)` for the elements of [0, n), a vector at a time and in order. The last, partial vector goes through a
-/// copy, so that every element sees the same instructions.
+/// Calls `body(at)` for the elements of [0, n), a vector at a time and in order. The last, partial vector goes through
+/// a copy, so that every element sees the same instructions.
 template <class T, class Body>
 POLDER_INLINE void for_vectors(std::size_t n, const Body& body) {
   std::size_t i = 0;

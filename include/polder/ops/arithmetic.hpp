@@ -8,14 +8,14 @@ namespace polder::ops {
 /// a b + c: rounded once where the processor has a fused multiply-add, twice where it has none. Spelled out because
 /// compilers fuse the plain expression in one loop and not in the next, and which product of a b + c d they fuse may
 /// depend on what stands around it: equal rules would not give equal bits.
-[[nodiscard]] POLDER_HD constexpr double multiply_add(double a, double b, double c) {
+[[nodiscard]] POLDER_HD inline double multiply_add(double a, double b, double c) {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__CUDA_ARCH__)
   return __builtin_fma(a, b, c);
 #else
   return a * b + c;
 #endif
 }
-[[nodiscard]] POLDER_HD constexpr float multiply_add(float a, float b, float c) {
+[[nodiscard]] POLDER_HD inline float multiply_add(float a, float b, float c) {
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__CUDA_ARCH__)
   return __builtin_fmaf(a, b, c);
 #else
