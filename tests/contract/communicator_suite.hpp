@@ -16,6 +16,7 @@
 
 #include "polder/backend/reference.hpp"
 #include "polder/comm/protocol.hpp"
+#include "polder/ops/arithmetic.hpp"
 #include "support/catch.hpp"
 
 namespace contract {
@@ -263,7 +264,9 @@ void expect_mean(C& comm, std::size_t n, std::uint64_t step) {
   std::vector<double> gaps(static_cast<std::size_t>(size), 0.0);
   for (std::size_t i = 0; i < n; ++i) {
     double mean = 0;
-    for (int m = 0; m < size; ++m) mean += 1.0 / size * static_cast<double>(number<T>(m, step, i));
+    for (int m = 0; m < size; ++m) {
+      mean = polder::ops::multiply_add(1.0 / size, static_cast<double>(number<T>(m, step, i)), mean);
+    }
     expect(result.mean.data[i] == static_cast<T>(mean), "mean[", i, "] is ", result.mean.data[i], " instead of ", mean);
     for (int m = 0; m < size; ++m) {
       const double gap = static_cast<double>(number<T>(m, step, i)) - static_cast<double>(static_cast<T>(mean));
