@@ -28,3 +28,11 @@ macro(polder_require target package who)
     message(FATAL_ERROR "${who} need ${target}: install it (Debian: apt-get install ${package})")
   endif()
 endmacro()
+
+# polder_developer_mpi: for programs that start MPI.
+add_library(polder_developer_mpi INTERFACE)
+target_link_libraries(polder_developer_mpi INTERFACE polder::mpi)
+if(POLDER_SANITIZE MATCHES "address")
+  target_sources(polder_developer_mpi INTERFACE "${PROJECT_SOURCE_DIR}/tests/support/keep_libraries.cpp")
+  target_link_options(polder_developer_mpi INTERFACE -rdynamic)
+endif()
