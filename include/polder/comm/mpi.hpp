@@ -352,7 +352,7 @@ class mpi_communicator {
   }
 
   /// Prints the reason and ends all ranks with status 1.
-  [[noreturn]] void abort(std::exception_ptr reason) {
+  [[noreturn]] void abort(const std::exception_ptr& reason) {
     std::fprintf(stderr, "polder: worker %d of %d: %s\n", rank_, size_, detail::what_of(reason).c_str());
     std::fflush(nullptr);
     MPI_Abort(comm_, 1);

@@ -50,7 +50,7 @@ class self {
     std::copy(mine.begin(), mine.end(), all.begin());
   }
 
-  void abort(std::exception_ptr) {}
+  void abort(const std::exception_ptr&) {}
   void quiesce(bool = false) { order_.release(); }
 
  private:

@@ -257,7 +257,8 @@ class svg_writer {
     return std::max<std::size_t>(1, static_cast<std::size_t>((plot_.width - 60) / (label_width_ + 44)));
   }
   [[nodiscard]] double legend_height() const {
-    return 18 * static_cast<double>((named_ + legend_columns() - 1) / legend_columns()) + 4;
+    const std::size_t rows = (named_ + legend_columns() - 1) / legend_columns();
+    return 18 * static_cast<double>(rows) + 4;
   }
   void legend() {
     std::size_t place = 0;
@@ -265,7 +266,8 @@ class svg_writer {
     for (std::size_t i = 0; i < plot_.series.size(); ++i) {
       if (plot_.series[i].name.empty()) continue;
       const double x = left_ + static_cast<double>(place % legend_columns()) * (label_width_ + 44);
-      const double y = first + 18 * static_cast<double>(place / legend_columns());
+      const std::size_t row = place / legend_columns();
+      const double y = first + 18 * static_cast<double>(row);
       if (plot_.series[i].drawn == plot_series::style::points) {
         put("<circle class=\"polder-f ", color_class(i), "\" cx=\"", coordinate(x + 11), "\" cy=\"", coordinate(y),
             "\" r=\"3\"/>");
