@@ -1,14 +1,19 @@
 #!/bin/sh
-# Killed with kill -9 at any time, most often while a checkpoint is written, and resumed: the run ends with the hash of an
-# undisturbed one. The seed of the times is printed; POLDER_KILL_SEED repeats them.
+# Killed with kill -9 at any step, most often while a checkpoint is written, and resumed: the run ends with the hash of an
+# undisturbed one. The steps come from a seed that is printed; POLDER_KILL_SEED repeats them. The test waits for steps, not
+# for seconds, so that it kills on a slow machine as on a fast one.
 . tests/cli/support.sh
 
 seed=${POLDER_KILL_SEED:-$$}
 echo "POLDER_KILL_SEED=$seed"
-# pause N: a time for the N-th kill, 0.05 to 0.8 s.
-pause() { awk -v seed="$((seed + 7919 * $1))" 'BEGIN { srand(seed); srand(int(rand() * 1e9)); print 0.05 + 0.75 * rand() }'; }
+# uniform N LOW HIGH: the N-th draw.
+uniform() { awk -v seed="$((seed + 7919 * $1))" -v low="$2" -v high="$3" 'BEGIN { srand(seed); srand(int(rand() * 1e9)); print low + (high - low) * rand() }'; }
 # children PID: the processes that it has started.
 children() { cat /proc/[0-9]*/stat 2>/dev/null | sed -n "s/^\([0-9]*\) (.*) [A-Z] $1 .*/\1/p"; }
+# checkpointed FOLDER: the step of the newest checkpoint, 0 where there is none.
+checkpointed() { if [ -f "$1/manifest.json" ]; then sed 's/.*[[ ]\([0-9]*\)\]}/\1/' "$1/manifest.json"; else echo 0; fi; }
+# wait_for_step PID FOLDER STEP: until the run's checkpoints are that far, or it has ended.
+wait_for_step() { while kill -0 "$1" 2>/dev/null && [ "$(checkpointed "$2")" -lt "$3" ]; do sleep 0.002; done; }
 
 run="$digits --workers 4 --epochs 12 --batch 10 --eval-every 4"
 for method in qgm dppf; do
@@ -26,10 +31,13 @@ for method in qgm dppf; do
       --checkpoint-every 1 --log $folder.jsonl"
     kills=0
     for attempt in 1 2 3 4 5 6; do
+      # Past the step that the last kill left, up to 40 steps further each time: six of them stay below the 300 of a run.
+      target=$(uniform "$attempt" "$(checkpointed "$folder")" "$((40 * attempt))" | sed 's/\..*//')
       # shellcheck disable=SC2086
       $start "$POLDER_TRAIN" $arguments >"$scratch/killed.out" 2>"$scratch/killed.err" &
       pid=$!
-      sleep "$(pause $attempt)"
+      wait_for_step $pid "$folder" "$((target + 1))"
+      sleep "$(uniform $((attempt + 6)) 0 0.02)"
       victim=$pid
       [ $communicator = in_process ] || victim=$(children $pid | head -n 1)
       # mpirun ends the other ranks.
