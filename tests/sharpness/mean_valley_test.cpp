@@ -1,0 +1,122 @@
+#include <cmath>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "polder/backend/reference.hpp"
+#include "polder/comm/counted.hpp"
+#include "polder/comm/run_workers.hpp"
+#include "polder/sharpness/mean_valley.hpp"
+#include "support/catch.hpp"
+
+namespace {
+
+using namespace polder;
+using namespace polder::sharpness;
+
+/// c + 1/2 sum h_i x_i^2
+struct bowl {
+  double c;
+  std::vector<double> h;
+  template <class T>
+  double operator()(std::span<const T> x) const {
+    double loss = c;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      loss += 0.5 * h[i] * static_cast<double>(x[i]) * static_cast<double>(x[i]);
+    return loss;
+  }
+};
+
+using models = std::vector<std::vector<double>>;
+std::vector<std::span<const double>> spans(const models& all) { return {all.begin(), all.end()}; }
+
+const bowl wide_and_steep{0.2, {1.0, 25.0, 4.0}};
+/// Their mean is 0, so that the closed form holds.
+const models cross{{1.0, 0.0, 0.0}, {-1.0, 0.0, 0.0}, {0.0, 3.0, 3.0}, {0.0, -3.0, -3.0}};
+
+}  // namespace
+
+TEST_CASE("on a quadratic the boundaries lie at sqrt(2 (kappa - 1) c / (u^T H u))") {
+  for (const double kappa : {1.5, 2.0, 10.0}) {
+    const auto all = spans(cross);
+    const valley found = mean_valley<double>(std::span(all), wide_and_steep, {.kappa = kappa, .tolerance = 1e-9});
+    const double flat = std::sqrt(2.0 * (kappa - 1.0) * 0.2 / 1.0);
+    const double steep = std::sqrt(2.0 * (kappa - 1.0) * 0.2 / 14.5);
+    CHECK(found.center_loss == Approx(0.2));
+    CHECK(found.level == Approx(kappa * 0.2));
+    CHECK(found.boundaries[0].distance == Approx(flat).epsilon(1e-8));
+    CHECK(found.boundaries[1].distance == Approx(flat).epsilon(1e-8));
+    CHECK(found.boundaries[2].distance == Approx(steep).epsilon(1e-8));
+    CHECK(found.boundaries[3].distance == Approx(steep).epsilon(1e-8));
+    CHECK(found.boundaries[2].radius == Approx(std::sqrt(18.0)));
+    CHECK(found.mean_valley == Approx((flat + steep) / 2).epsilon(1e-8));
+    CHECK(found.inverse_mean_valley() == -found.mean_valley);
+    CHECK(found.reciprocal() == Approx(1.0 / found.mean_valley));
+    CHECK(found.open == 0);
+  }
+}
+
+TEST_CASE("a rise of the loss is a boundary where the mean has none of its own") {
+  const bowl bottom{0.0, {2.0, 2.0, 2.0}};
+  const auto all = spans(cross);
+  CHECK_THROWS_WITH(mean_valley<double>(std::span(all), bottom), Catch::Contains("set `rise`"));
+  const valley found = mean_valley<double>(std::span(all), bottom, {.rise = 0.25, .tolerance = 1e-9});
+  CHECK(found.mean_valley == Approx(0.5).epsilon(1e-8));
+}
+
+TEST_CASE("a direction without a boundary is marked open, and the search ends") {
+  const bowl trough{0.2, {0.0, 1.0, 0.0}};
+  const auto all = spans(cross);
+  const valley found = mean_valley<double>(std::span(all), trough, {.farthest = 1000.0});
+  CHECK(found.open == 2);
+  CHECK(found.boundaries[0].open);
+  CHECK(found.boundaries[0].distance == 1000.0);
+  CHECK_FALSE(found.boundaries[2].open);
+}
+
+TEST_CASE("a loss that is not finite is above every level") {
+  const auto cliff = [](std::span<const double> x) { return std::abs(x[0]) > 0.25 ? std::nan("") : 1.0; };
+  const models pair{{2.0}, {-2.0}};
+  const auto all = spans(pair);
+  CHECK(mean_valley<double>(std::span(all), cliff, {.tolerance = 1e-6}).mean_valley == Approx(0.25).epsilon(1e-5));
+}
+
+TEST_CASE("a model at the mean has no direction and does not count; equal models have no valley") {
+  const models with_center{{1.0, 0.0, 0.0}, {-1.0, 0.0, 0.0}, {0.0, 0.0, 0.0}};
+  const auto all = spans(with_center);
+  const valley found = mean_valley<double>(std::span(all), wide_and_steep, {.tolerance = 1e-9});
+  CHECK_FALSE(found.boundaries[2].direction);
+  CHECK(found.mean_valley == Approx(std::sqrt(0.4)).epsilon(1e-8));
+  const models equal{{1.0, 2.0, 3.0}, {1.0, 2.0, 3.0}};
+  const auto same = spans(equal);
+  CHECK_THROWS_WITH(mean_valley<double>(std::span(same), wide_and_steep), Catch::Contains("all 2 models are equal"));
+}
+
+TEST_CASE("workers together find what their stored models give, and are charged nothing for it") {
+  const auto all = spans(cross);
+  const valley expected = mean_valley<double>(std::span(all), wide_and_steep);
+  run_workers(4, [&](auto& comm) {
+    const reference_backend backend;
+    counted quiet(comm);
+    const auto& mine = cross[static_cast<std::size_t>(comm.rank())];
+    const valley found = mean_valley(backend, quiet, host_view<const double>(mine.data(), mine.size()), wide_and_steep);
+    CHECK(found.mean_valley == Approx(expected.mean_valley).epsilon(1e-12));
+    for (std::size_t m = 0; m < 4; ++m) {
+      CHECK(found.boundaries[m].distance == Approx(expected.boundaries[m].distance).epsilon(1e-12));
+    }
+    CHECK(quiet.bytes_sent() == 0);
+  });
+}
+
+TEST_CASE("options out of range are refused with their value") {
+  const auto all = spans(cross);
+  const auto with = [&](valley_options o) { return mean_valley<double>(std::span(all), wide_and_steep, o); };
+  CHECK_THROWS_WITH(with({.kappa = 1.0}), Catch::Contains("kappa is 1 but must be"));
+  CHECK_THROWS_WITH(with({.rise = -1.0}), Catch::Contains("rise is -1"));
+  CHECK_THROWS_WITH(with({.tolerance = 0.0}), Catch::Contains("tolerance is 0"));
+  CHECK_THROWS_WITH(with({.farthest = 0.0}), Catch::Contains("farthest is 0"));
+  const models uneven{{1.0, 2.0, 3.0}, {1.0}};
+  const auto bad = spans(uneven);
+  CHECK_THROWS_WITH(mean_valley<double>(std::span(bad), wide_and_steep), Catch::Contains("model 1 has 1 parameters"));
+  CHECK_THROWS_WITH(mean_valley<double>(std::span(all).first(1), wide_and_steep), Catch::Contains("at least 2"));
+}
