@@ -225,7 +225,7 @@ TEST_CASE("the spectral density has the moments of the spectrum and weights that
 TEST_CASE("the curvature of a small network agrees with its dense Hessian") {
   const nn::model<double, reference_backend> mlp(nn::mlp({4}, 3), {1, 2, 2}, 3);
   random_stream random({8, purpose::test});
-  std::vector<double> images(10 * 4);
+  std::vector<double> images(40);
   for (double& pixel : images) pixel = random.normal();
   std::vector<int> labels(10);
   for (int& label : labels) label = static_cast<int>(random.below(3));
