@@ -23,14 +23,14 @@ namespace polder::sharpness {
   for (std::size_t i = 0; i < a.size(); ++i) {
     require<config_error>(!std::isnan(a[i]) && !std::isnan(b[i]), "kendall_tau_b: pair ", i, " holds not-a-number");
   }
-  const auto sign = [](double x, double y) { return static_cast<int>(x > y) - static_cast<int>(x < y); };
+  const auto sign = [](double x, double y) { return std::int64_t{x > y} - std::int64_t{x < y}; };
   std::int64_t agreement = 0;
   std::int64_t untied_a = 0;
   std::int64_t untied_b = 0;
   for (std::size_t i = 1; i < a.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      const int in_a = sign(a[i], a[j]);
-      const int in_b = sign(b[i], b[j]);
+      const std::int64_t in_a = sign(a[i], a[j]);
+      const std::int64_t in_b = sign(b[i], b[j]);
       agreement += in_a * in_b;
       untied_a += in_a != 0 ? 1 : 0;
       untied_b += in_b != 0 ? 1 : 0;
