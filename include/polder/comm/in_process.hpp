@@ -117,7 +117,9 @@ class in_process {
           (void)shared.mean.template reserve<T>(backend, x.size);
           (void)shared.partial.template reserve<double>(backend, workers * workers);
           (void)shared.gaps.template reserve<double>(backend, workers);
+          group_->meeting_.reducing = size();
         });
+    reading_guard reading(*group_);
     check_inputs(x.size, sizeof(T));
 
     T* const mean = shared.mean.template get<T>();
@@ -132,6 +134,7 @@ class in_process {
       backend.mean_with_gaps(std::span<const view<Space, const T>>(slices), view<Space, T>(mean + own.offset, own.size),
                              view<Space, double>(partial + workers * static_cast<std::size_t>(rank_), workers));
     }
+    reading.end();
     double* const gaps = shared.gaps.template get<double>();
     meet(
         "all_reduce_mean", [] {},
@@ -233,10 +236,36 @@ class in_process {
                      " failed: ", detail::what_of(group_->failure()));
   }
 
+  /// From the meeting before an all-reduce until this worker has read the others' vectors: they must not go before.
+  class reading_guard {
+   public:
+    explicit reading_guard(in_process_group<Space>& group) : group_(&group) {}
+    reading_guard(const reading_guard&) = delete;
+    reading_guard& operator=(const reading_guard&) = delete;
+    ~reading_guard() { end(); }
+    void end() {
+      if (group_ == nullptr) return;
+      detail::meeting_point& meeting = group_->meeting_;
+      bool last = false;
+      {
+        const std::lock_guard lock(meeting.mutex);
+        last = --meeting.reducing == 0;
+      }
+      if (last && group_->failed()) meeting.all_here.notify_all();
+      group_ = nullptr;
+    }
+
+   private:
+    in_process_group<Space>* group_;
+  };
+
   template <class Arrive, class Last>
   void meet(const char* occasion, const Arrive& arrive, const Last& last) {
     detail::meeting_point& meeting = group_->meeting_;
     std::unique_lock lock(meeting.mutex);
+    check_failure();
+    require<comm_error>(!meeting.broken, "worker ", rank_, " comes to ", occasion, " of step ", step_,
+                        " when another worker has given up waiting for it");
     if (meeting.present == 0) {
       meeting.first = rank_;
       meeting.occasion = occasion;
@@ -260,19 +289,24 @@ class in_process {
       while (rank < size() && (meeting.visits[static_cast<std::size_t>(rank)] >= visit || !is_meant(rank))) ++rank;
       return rank;
     };
-    await(
-        lock, meeting.all_here, [&] { return meeting.held != before; },
-        [&] {
-          const int late = absent([](int) { return true; });
-          return text(detail::waited(rank_, deadline_, late, step_), " (", detail::edge(late, rank_), ") in ", occasion,
-                      ": ", meeting.present, " of ", size(), " workers have come to it");
-        },
-        [&] {
-          const int gone = absent([&](int rank) { return group_->box(rank).gone.load(); });
-          return gone == size() ? std::string()
-                                : text("worker ", rank_, " waits for worker ", gone, " in ", occasion, " of step ",
-                                       step_, ", but worker ", gone, " has finished");
-        });
+    try {
+      await(
+          lock, meeting.all_here, [&] { return meeting.held != before; },
+          [&] {
+            const int late = absent([](int) { return true; });
+            return text(detail::waited(rank_, deadline_, late, step_), " (", detail::edge(late, rank_), ") in ",
+                        occasion, ": ", meeting.present, " of ", size(), " workers have come to it");
+          },
+          [&] {
+            const int gone = absent([&](int rank) { return group_->box(rank).gone.load(); });
+            return gone == size() ? std::string()
+                                  : text("worker ", rank_, " waits for worker ", gone, " in ", occasion, " of step ",
+                                         step_, ", but worker ", gone, " has finished");
+          });
+    } catch (...) {
+      meeting.broken = true;
+      throw;
+    }
   }
 
   void check_inputs(std::size_t size, std::size_t bytes_each) const {
@@ -344,10 +378,15 @@ class in_process {
     return text(detail::waited(rank_, deadline_, std::string("a reader"), step_), ", which came just too late");
   }
 
-  /// After a failure: nobody will begin to read, so only those who read now are waited for.
+  /// After a failure: nobody will begin to read, so only those who read now are waited for, however long they take: their
+  /// next call ends with an error, and what they read must not go before.
   void withdraw_and_wait() noexcept {
     for (int peer = 0; peer < size(); ++peer) {
       if (peer != rank_) group_->box(peer).withdraw(rank_, mine());
+    }
+    {
+      std::unique_lock lock(group_->meeting_.mutex);
+      group_->meeting_.all_here.wait(lock, [&] { return group_->meeting_.reducing == 0; });
     }
     detail::mailbox& box = mine();
     std::unique_lock lock(box.mutex);
@@ -356,7 +395,7 @@ class in_process {
       return std::all_of(box.published.begin(), box.published.end(),
                          [](const auto& p) { return p.readers.load() == 0; });
     };
-    (void)box.news.wait_until(lock, std::chrono::steady_clock::now() + deadline_, nobody_reads);
+    box.news.wait(lock, nobody_reads);
     box.awaits_readers.store(false);
   }
 

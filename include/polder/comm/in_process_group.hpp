@@ -33,6 +33,8 @@ struct meeting_point {
   int present = 0;
   int first = 0;                      // who came first to the meeting that is gathering now
   const char* occasion = "";          // and what for
+  bool broken = false;                // somebody gave up waiting: nobody may complete the meeting any more
+  int reducing = 0;                   // workers that may still read the inputs of an all-reduce
   std::vector<std::uint64_t> visits;  // [workers]
 
   // all_gather: meetings take turns with two buffers. A buffer is written again two meetings later at the earliest,
