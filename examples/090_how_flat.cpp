@@ -38,9 +38,9 @@ std::vector<double> train(const auto& sentence) {
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = (i < half ? 1.0 : 0.1) * random.normal();
   product f;
   polder::self<> alone;
-  polder::worker worker(sentence, polder::reference_backend{}, alone,
-                        polder::topology::mixing_matrix::usual(polder::topology::ring(1)), f,
-                        std::span<const double>(x), {.lr = {.base = 0.02}});
+  const auto nobody_else = polder::topology::mixing_matrix::usual(polder::topology::ring(1));
+  polder::worker worker(sentence, polder::reference_backend{}, alone, nobody_else, f, std::span<const double>(x),
+                        {.lr = {.base = 0.02}});
   for (int step = 0; step < 4000; ++step) worker.step();
   polder::reference_backend{}.to_host(worker.x(), std::span(x));
   return x;

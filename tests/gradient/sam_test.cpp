@@ -131,6 +131,23 @@ TEST_CASE("a loss or gradient that is not finite stops the run and names worker,
   CHECK_THROWS_AS(gradient_by(asam{}, infinite, x0), non_finite_error);
 }
 
+TEST_CASE("a loss that is not finite only uphill stops the run before its gradient spreads") {
+  struct cliff {
+    double loss_and_gradient(std::span<const double> x, std::span<double> g) const {
+      for (double& slope : g) slope = 1.0;
+      return x[0] > 0.25 ? std::numeric_limits<double>::quiet_NaN() : 1.0;
+    }
+  };
+  const std::vector<double> below(4, 0.0);
+  const auto reached = [&](const auto& rule) {
+    cliff f;
+    return gradient_by(rule, f, below);
+  };
+  CHECK_THROWS_WITH(reached(sam{1.0}), Catch::Contains("worker 0, step 0: the loss uphill is nan"));
+  CHECK_THROWS_WITH(reached(asam{.rho = 100.0, .eta = 1.0}), Catch::Contains("the loss uphill is nan"));
+  CHECK_NOTHROW(reached(sam{0.1}));
+}
+
 TEST_CASE("a radius out of range is refused") {
   const quadratics q(1, 5, 3);
   watched f{q.of(0)};

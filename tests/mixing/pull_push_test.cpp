@@ -167,9 +167,14 @@ TEST_CASE("alpha = 1 puts every worker at distance lambda from the old mean") {
   }
 }
 
-TEST_CASE("workers without a gap are not pushed") {
-  const vectors start(4, std::vector<double>{1.0, -2.0, 3.0});
-  CHECK(push_only(start, 10) == start);
+TEST_CASE("workers without a gap are not pushed, also where their mean rounds") {
+  for (const std::size_t workers : {2, 3, 4, 5, 7, 10}) {
+    CAPTURE(workers);
+    const vectors start(workers, std::vector<double>{0.1, -0.7, 3.3});
+    for (const auto& x : push_only(start, 10)) {
+      for (std::size_t i = 0; i < x.size(); ++i) CHECK(x[i] == Approx(start[0][i]).epsilon(1e-14));
+    }
+  }
 }
 
 TEST_CASE("scheduled pushes add up: increasing and decreasing over 300 rounds") {

@@ -211,6 +211,7 @@ TEST_CASE("a folder that cannot be written ends all workers with a sentence", "[
 TEST_CASE("a configuration's hash changes with every name and value", "[checkpoint]") {
   CHECK(configuration(0.1).hash() == configuration(0.1).hash());
   CHECK(configuration(0.1).hash() != configuration(0.2).hash());
+  CHECK(configuration(0.1).hash() != configuration(std::nextafter(0.1, 1.0)).hash());
   run_configuration a;
   a.add("a", "1\nb=2");
   run_configuration b;

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <span>
 #include <vector>
@@ -142,6 +143,16 @@ TEST_CASE("the valley width is taken right after the last round, and before it a
   CHECK(results[0].valley_width_before == Approx(0.4875));
   CHECK(results[0].valley_width == Approx(0.54375));
   CHECK(results[0].last.valley_width == Approx(0.60625));
+}
+
+TEST_CASE("a run that ends with a loss or parameters that are not finite is a failure, not a result") {
+  struct hopeless : threshold_tests {
+    [[nodiscard]] scores score(std::span<const float>, std::span<const std::size_t> samples) const {
+      return {std::numeric_limits<double>::infinity(), 0.0, static_cast<double>(samples.size())};
+    }
+  };
+  CHECK_THROWS_WITH(fit_team(recipes::d_psgd(), 2, {.epochs = 1}, hopeless{}),
+                    Catch::Contains("after the last step, 1, the averaged model has a loss of inf"));
 }
 
 TEST_CASE("a run without steps or test samples is refused") {

@@ -40,6 +40,23 @@ TEST_CASE("workers that start from different parameters are refused and the firs
   CHECK_THROWS_WITH(start(2), Catch::Contains("worker 2 starts from other parameters"));
 }
 
+TEST_CASE("a learning rate that changes over the run needs the run's length") {
+  const quadratics q(2, 5, 1);
+  const auto weights = mixing_matrix::metropolis(topology::ring(2));
+  const auto start = [&](const worker_options& options) {
+    run_workers(2, [&](auto& comm) {
+      const std::vector<float> x0(5, 1.0f);
+      auto f = q.of(comm.rank());
+      worker one(recipes::d_psgd(), eigen_backend{}, comm, weights, f, std::span<const float>(x0), options);
+    });
+  };
+  for (const auto kind : {learning_rate::shape::steps, learning_rate::shape::cosine}) {
+    CHECK_THROWS_WITH(start({.lr = {.kind = kind}}), Catch::Contains("set total_steps"));
+    CHECK_NOTHROW(start({.lr = {.kind = kind}, .total_steps = 10}));
+  }
+  CHECK_NOTHROW(start({}));
+}
+
 TEST_CASE("a mixing matrix that does not suit gossip is refused before the first step") {
   const quadratics q(4, 5, 1);
   const auto start = [&](const mixing_matrix& weights, int workers) {

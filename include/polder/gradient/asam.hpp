@@ -80,7 +80,7 @@ struct asam {
       ctx.backend.map(size, ops::adaptive_ascent{rho, eta, adaptive, norms.data, norms.size}, in(x.part(offset, size)),
                       in(g.part(offset, size)), out(x_up.part(offset, size)));
     }
-    (void)evaluate(f, x_up.as_const(), g);
+    require_finite_ascent(ctx, evaluate(f, x_up.as_const(), g));
     return loss;
   }
 };

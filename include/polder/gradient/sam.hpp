@@ -25,7 +25,7 @@ namespace polder {
 ///
 /// State: one double. Cost: 2 evaluations; 4 + 12 bytes per float32 parameter (norm, ascent): the ascent point is written
 /// to a free buffer, so nothing is cloned or restored. Sends nothing: the perturbation is the worker's own.
-/// Errors: config_error for rho < 0; non_finite_error if the norm is not finite.
+/// Errors: config_error for rho < 0; non_finite_error if the norm or the loss uphill is not finite.
 /// Source: Foret, Kleiner, Mobahi, Neyshabur, "Sharpness-Aware Minimization for Efficiently Improving Generalization",
 /// ICLR 2021, algorithm 1 with p = 2.
 struct sam {
@@ -53,7 +53,7 @@ struct sam {
     require_finite(ctx, s.squared_norm.view().data);
     const auto x_up = ctx.params.writable_half(ctx.comm);
     ctx.backend.map(x.size, ops::ascent{rho, s.squared_norm.view().data}, in(x), in(g), out(x_up));
-    (void)evaluate(f, x_up.as_const(), g);
+    require_finite_ascent(ctx, evaluate(f, x_up.as_const(), g));
     return loss;
   }
 };

@@ -3,12 +3,15 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
+#include <type_traits>
 
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 #include "polder/core/schedule.hpp"
 #include "polder/mixing/part.hpp"
+#include "polder/ops/arithmetic.hpp"
 #include "polder/ops/mixing.hpp"
 
 namespace polder {
@@ -28,8 +31,10 @@ namespace polder {
 /// exact_push: the truncated push drops the path of the loss through x_A and shifts the mean by lambda u_mean each round;
 /// the exact one uses u_m - u_mean, leaves the mean alone and costs a second all-reduce. The gaps are the same.
 ///
+/// Equal workers are not pushed: in double, r up to the rounding of the mean, (M + 2) epsilon ||x_A||, counts as 0.
+///
 /// State: none (exact: n numbers). Cost: the reduction (4 + 4/M bytes per float32 parameter), then 12 for pull and push in one
-/// pass. Sends 2 (M - 1) / M n numbers, twice that for the exact push, and M - 1 times M doubles for the distances.
+/// pass (double: 8 more for ||x_A||). Sends 2 (M - 1) / M n numbers, twice that for the exact push, and M - 1 times M doubles for the distances.
 /// Source: Dimlioglu, Choromanska, "Communication-Efficient Distributed Training for Collaborative Flat Optima Recovery in
 /// Deep Learning", UAI 2026 (DPPF). Departures: written from the description of the method; the order of pull and push,
 /// the freshness of x_A and the norm over the whole vector are choices of this library.
@@ -44,6 +49,7 @@ struct pull_push {
   template <class B, class T>
   struct state {
     buffer_t<B, T> direction;
+    buffer_t<B, double> squared_norm;
     template <class Visitor>
     void visit(Visitor&&) {}
   };
@@ -52,7 +58,7 @@ struct pull_push {
     require<config_error>(alpha > 0.0 && alpha < 2.0, "pull_push: alpha is ", alpha, " but must be in (0, 2)");
     require<config_error>(lambda >= 0.0 && std::isfinite(lambda), "pull_push: lambda is ", lambda,
                           " but must be a finite number >= 0");
-    return {backend.template zeros<T>(exact_push ? tensors.size() : 0)};
+    return {backend.template zeros<T>(exact_push ? tensors.size() : 0), backend.template zeros<double>(1)};
   }
   [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps) const { return steps; }
 
@@ -62,7 +68,13 @@ struct pull_push {
     auto& params = ctx.params;
     const double push = ctx.round < start_round ? 0.0 : scheduled_push(schedule, lambda, ctx.round, ctx.total_rounds);
     const auto mean = ctx.mean(params.half());
-    const ops::stretch stretch{alpha, push, smallest, ctx.own_gap()};
+    ops::stretch stretch{alpha, push, smallest, ctx.own_gap()};
+    if constexpr (std::is_same_v<T, double>) {
+      // Each of the M products and sums of the mean may round by half an epsilon. In float they are exact in double.
+      ctx.backend.sum(params.size(), ops::square{}, s.squared_norm.view(), in(mean));
+      stretch.rounding = (ctx.comm.size() + 2) * std::numeric_limits<double>::epsilon();
+      stretch.squared_norm = s.squared_norm.view().data;
+    }
     const auto x_next = params.writable_next(ctx.comm);
     if (!exact_push) {
       detail::map_observed(ctx, ops::pull_and_push<observer>{stretch, observation.element}, observation.streams,

@@ -20,7 +20,8 @@ namespace polder {
 ///
 /// Steps end by changing roles. Buffers are allocated on first use: a rule that never writes `next` never pays for it.
 /// A buffer that was published is handed out for writing only after the communicator has reclaimed it from its readers;
-/// what was published last is the last to be written again, so that this wait is short.
+/// what was published last is the last to be written again, so that this wait is short (but for gossip of the parameters
+/// before the step, whose buffer takes the next half step).
 template <tensor_backend B, class T>
 class parameters {
  public:

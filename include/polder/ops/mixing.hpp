@@ -48,16 +48,21 @@ struct observe_only {
 };
 
 /// The share of the gap d = x - x_A that stays after a pull alpha and a push lambda: c = 1 - alpha + lambda / r, with
-/// r = ||d|| from r^2 in the backend's memory; no push where r <= smallest.
+/// r = ||d|| from r^2 in the backend's memory; no push where r <= smallest, nor where r is no more than what the mean's
+/// rounding can make of equal workers, rounding ||x_A|| (0: the mean of equal numbers is exact).
 struct stretch {
   double alpha = 1.0;
   double lambda = 0.0;
   double smallest = 0.0;
   const double* squared_gap = nullptr;
-  POLDER_HD double factor() const {
+  double rounding = 0.0;
+  const double* squared_norm = nullptr;  // of the mean; read where rounding > 0
+  POLDER_HD double inverse_distance() const {
     const double r = std::sqrt(*squared_gap);
-    return 1.0 - alpha + (r > smallest ? lambda / r : 0.0);
+    const bool apart = r > smallest && (rounding == 0.0 || r > rounding * std::sqrt(*squared_norm));
+    return apart ? 1.0 / r : 0.0;
   }
+  POLDER_HD double factor() const { return 1.0 - alpha + lambda * inverse_distance(); }
 };
 
 /// x_next = x_A + c (x - x_A): pull and push in one pass. In double, so that c = 0 gives the mean and c = 1 the float32
@@ -80,7 +85,7 @@ struct pull_and_push {
   POLDER_HD scaled resolved() const { return {gap.factor(), observer}; }
 };
 
-/// The first pass of the exact push: x_next = x_A + c (x - x_A) and u = (x - x_A) / r (0 where r <= smallest).
+/// The first pass of the exact push: x_next = x_A + c (x - x_A) and u = (x - x_A) / r (0 where there is no push).
 struct pull_and_push_direction {
   stretch gap;
 
@@ -95,10 +100,7 @@ struct pull_and_push_direction {
       u = static_cast<T>(inverse * d);
     }
   };
-  POLDER_HD scaled resolved() const {
-    const double r = std::sqrt(*gap.squared_gap);
-    return {gap.factor(), r > gap.smallest ? 1.0 / r : 0.0};
-  }
+  POLDER_HD scaled resolved() const { return {gap.factor(), gap.inverse_distance()}; }
 };
 
 /// The second pass of the exact push: x_next <- x_next - lambda u_mean.

@@ -6,12 +6,14 @@
 #pragma once
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -31,7 +33,14 @@ class run_configuration {
  public:
   template <class Value>
   void add(std::string name, const Value& value) {
-    values_.emplace_back(std::move(name), text(value));
+    if constexpr (std::is_floating_point_v<Value>) {
+      // As many digits as tell it from its neighbors: another learning rate is another run.
+      char digits[40];
+      const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+      values_.emplace_back(std::move(name), std::string(digits, end));
+    } else {
+      values_.emplace_back(std::move(name), text(value));
+    }
   }
   [[nodiscard]] const std::vector<std::pair<std::string, std::string>>& values() const& { return values_; }
   void values() const&& = delete;  // would dangle in a range-for

@@ -149,6 +149,10 @@ class fitting {
   fit_result<value_type> finish() {
     fit_result<value_type> result;
     result.last = evaluate(options_.epochs, 0, &result.mean);
+    require<non_finite_error>(std::isfinite(result.last.loss) && std::isfinite(result.last.parameter_norm),
+                              "after the last step, ", worker_.steps(), ", the averaged model has a loss of ",
+                              result.last.loss, " and a norm of ", result.last.parameter_norm,
+                              "; lower the learning rate or clip the gradient (clip_norm)");
     result.valley_width = state_.width;
     std::vector<double> gaps(worker_.last_gaps().size);
     worker_.backend().to_host(worker_.last_gaps(), std::span<double>(gaps));
@@ -251,7 +255,7 @@ class fitting {
 /// of each test sample for all workers together, and evaluation_samples of each worker for its own model (at the end: all).
 /// Everything that decides the numbers is in the worker and its checkpoints: a run that was killed and resumed ends with
 /// the same parameters, evaluations, bytes and hash; only seconds are those that both parts took.
-/// Errors: those of worker, checkpoint_folder and the test set; config_error for a run without steps or test samples.
+/// Errors: those of worker, checkpoint_folder and the test set; non_finite_error for a run that ends so; config_error for a run without steps or test samples.
 template <class Worker, class Tests>
 [[nodiscard]] fit_result<typename Worker::value_type> fit(Worker& worker, const Tests& tests,
                                                           const fit_options& options,

@@ -104,11 +104,16 @@ class worker {
     require<config_error>(!x0.empty(), "a worker needs at least 1 parameter");
     require<config_error>(weights.size() == comm.size(), "the mixing matrix is for ", weights.size(),
                           " workers but the communicator has ", comm.size());
+    require<config_error>(options_.lr.kind == learning_rate::shape::constant || options_.total_steps > 0,
+                          "a learning rate that changes over the run needs its length: set total_steps of the worker");
     if constexpr (requires { mixing_.check(weights); }) mixing_.check(weights);
     ctx_.total_rounds = mixing_.rounds_in(options_.total_steps);
     backend_.from_host(x0, params_.writable_x(comm));
     if (options_.equal_start) require_equal_start(x0);
   }
+  /// The worker refers to the mixing matrix: one that ends with the statement would be gone by the first step.
+  worker(algorithm<Gradient, Update, Mixing>, const B&, C&, const topology::mixing_matrix&&, F&, std::span<const T>,
+         worker_options = {}) = delete;
   worker(const worker&) = delete;
   worker& operator=(const worker&) = delete;
 
