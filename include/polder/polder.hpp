@@ -84,6 +84,7 @@
 #include "polder/ops/arithmetic.hpp"
 #include "polder/ops/ascent.hpp"
 #include "polder/ops/mixing.hpp"
+#include "polder/ops/quantize.hpp"
 #include "polder/ops/update.hpp"
 #include "polder/recipes/all_reduce.hpp"
 #include "polder/recipes/d_psgd.hpp"
