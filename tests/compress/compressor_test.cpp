@@ -17,7 +17,7 @@ TEST_CASE("raw meets the obligations of a compressor", "[compress]") { check_com
 
 TEST_CASE("half meets the obligations of a compressor", "[compress]") {
   check_compressor(half{});
-  check_compressor(half{.format = half::format::fp16});
+  check_compressor(half{.format = half_format::fp16});
 }
 
 TEST_CASE("sign meets the obligations of a compressor", "[compress]") { check_compressor(sign{}); }

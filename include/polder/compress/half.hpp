@@ -15,6 +15,9 @@
 
 namespace polder {
 
+/// Which 16 bits.
+enum class half_format : std::uint8_t { bf16 = 0, fp16 = 1 };
+
 /// Each number in 16 bits, rounded to nearest, ties to even.
 ///
 ///     bf16   1 sign, 8 exponent, 7 fraction bits: float's range, |C(x) - x| <= 2^-8 |x| for normal numbers
@@ -24,10 +27,9 @@ namespace polder {
 /// Cost: one pass to encode, one to decode.
 /// Errors: as the concept says; a number that rounds to infinity (fp16: from 65520 on) is a compress_error.
 struct half {
-  enum class format : std::uint8_t { bf16 = 0, fp16 = 1 };
   static constexpr bool fixed_size = true;
 
-  half::format format = half::format::bf16;
+  half_format format = half_format::bf16;
 
   template <class T>
   [[nodiscard]] no_compressor_state init(const layout&) const {
@@ -45,7 +47,7 @@ struct half {
                        std::span<std::byte> out) const {
     detail::check_numbers(codec::half, x.size(), tensors);
     detail::check_room(codec::half, out.size(), max_bytes<T>(tensors));
-    if (format == format::bf16) {
+    if (format == half_format::bf16) {
       encode(x, tensors, out.data() + message_header_bytes, ops::to_bf16{}, 0x7F80u, 0x1.FFp127);
     } else {
       encode(x, tensors, out.data() + message_header_bytes, ops::to_fp16{}, 0x7C00u, 65520.0);
@@ -63,7 +65,7 @@ struct half {
 
  private:
   void check() const {
-    require<config_error>(format == format::bf16 || format == format::fp16, "half: format is ",
+    require<config_error>(format == half_format::bf16 || format == half_format::fp16, "half: format is ",
                           static_cast<int>(format), " but must be bf16 or fp16");
   }
   template <class T>
@@ -95,7 +97,7 @@ struct half {
     check();
     detail::check_numbers(codec::half, y.size(), tensors);
     const std::byte* from = open_message(bytes, header<T>(tensors)).data();
-    if (format == format::bf16) {
+    if (format == half_format::bf16) {
       decode_payload(from, tensors, y, sink, ops::from_bf16{}, 0x7F80u);
     } else {
       decode_payload(from, tensors, y, sink, ops::from_fp16{}, 0x7C00u);

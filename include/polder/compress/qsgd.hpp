@@ -36,7 +36,7 @@ namespace polder {
 /// + ceil(m / 8).
 /// Cost: buckets are encoded in one pass (norm, levels, packing while the bucket is in cache), whole tensors in two; one
 /// pass to decode. 16 random bits a number.
-/// Errors: as the concept says; config_error for bits, bucket and enums; a norm above float32 is a compress_error.
+/// Errors: as the concept says; config_error for bits, bucket and enums; a norm above 2^127 is a compress_error.
 /// Source: the ChocoSGD, NGC and AdaG codes. Departures: those divide by a norm of 0; here C(0) = 0. The norm is rounded
 /// up to a float32, and a norm up to 2^-100 is sent as 0. Levels are rounded with 16 random bits, so that expectations
 /// are exact to 2^-17 of a level.
@@ -44,6 +44,7 @@ struct qsgd {
   enum class level_mode : std::uint8_t { sign_inside = 0, sign_beside = 1 };
   static constexpr bool fixed_size = true;
   static constexpr double smallest_norm = 0x1p-100;
+  static constexpr double largest_norm = 0x1p127;  // s times the rounded unit must not become infinite
 
   unsigned bits = 8;
   level_mode levels = level_mode::sign_inside;
@@ -95,9 +96,9 @@ struct qsgd {
       for (std::size_t begin = 0; begin < m; begin += bucket_of(m)) {
         const std::size_t count = std::min(bucket_of(m), m - begin);
         const float norm = rounded_up(std::sqrt(detail::tensor_sum(from + begin, count, ops::square{})));
-        if (!detail::is_finite(norm)) {
+        if (!(static_cast<double>(norm) <= largest_norm)) {
           detail::refuse_numbers(codec::qsgd, tensor, from, std::numeric_limits<double>::infinity(),
-                                 "its norm is above float32");
+                                 "its norm is above 2^127");
         }
         encode_bucket(from + begin, count, norm, key, block, to);
         block += (count + detail::codec_block - 1) / detail::codec_block;
@@ -189,8 +190,9 @@ struct qsgd {
       for (std::size_t begin = 0; begin < m; begin += bucket_of(m)) {
         const std::size_t count = std::min(bucket_of(m), m - begin);
         const auto norm = detail::load_value<float>(from);
-        require<compress_error>(detail::is_finite(norm) && norm >= 0.0f, "qsgd: the message's norm of tensor \"",
-                                tensor.name, "\" is ", norm, " but must be a finite number >= 0");
+        require<compress_error>(norm >= 0.0f && static_cast<double>(norm) <= largest_norm,
+                                "qsgd: the message's norm of tensor \"", tensor.name, "\" is ", norm,
+                                " but must lie in [0, 2^127]");
         const bool clean = decode_bucket(from, count, norm, y.data() + tensor.offset + begin, sink);
         require<compress_error>(clean, "qsgd: the message has bits behind the last number of a bucket of tensor \"",
                                 tensor.name, '"');
