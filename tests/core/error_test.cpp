@@ -34,6 +34,7 @@ TEST_CASE("every error of polder is a polder::error and a std::runtime_error", "
   static_assert(std::is_base_of_v<error, comm_error>);
   static_assert(std::is_base_of_v<error, data_error>);
   static_assert(std::is_base_of_v<error, backend_error>);
+  static_assert(std::is_base_of_v<error, compress_error>);
   static_assert(std::is_base_of_v<error, non_finite_error>);
   CHECK_THROWS_AS(fail<data_error>("short file"), error);
 }

@@ -28,6 +28,10 @@ struct data_error : error {
 struct backend_error : error {
   using error::error;
 };
+/// A compressed message that is cut off, altered or not what this worker expects, or numbers that do not fit into one.
+struct compress_error : error {
+  using error::error;
+};
 /// A loss or a gradient that is infinite or not a number.
 struct non_finite_error : error {
   using error::error;

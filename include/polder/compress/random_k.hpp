@@ -1,0 +1,150 @@
+// polder — numbers at random positions that both sides know.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+#include "polder/compress/compressor.hpp"
+#include "polder/compress/message.hpp"
+#include "polder/compress/tensors.hpp"
+#include "polder/core/error.hpp"
+#include "polder/core/random.hpp"
+
+namespace polder {
+
+/// Random-k: per tensor of m numbers, k = max(1, floor(keep m)) distinct positions drawn uniformly. The positions are a
+/// function of the stamp, which the message carries: no index is on the wire.
+///
+///     C(v)_i = v_i (contraction) or v_i m/k (unbiased) where i was drawn, else 0
+///     contraction   E||C(v) - v||^2 = (1 - k/m) ||v||^2
+///     unbiased      E[C(v)] = v,  E||C(v) - v||^2 = (m/k - 1) ||v||^2
+///
+/// Parameters: keep in (0, 1], the fraction that is kept; default 0.01. scale, default contraction. same_positions,
+/// default false: with true the worker and the edge do not count, so that all messages of a step have the same positions
+/// and their values may be summed as they are. (Independent positions per worker lose less: in the reference code all
+/// ranks share a seed and so their positions.)
+/// State: none. Wire: 40 bytes, 24 for the stamp, and 4 k (float32) per tensor.
+/// Cost: one random word for each of the n numbers, to encode and to decode.
+/// Errors: as the concept says; config_error for keep; a number above float32 is a compress_error.
+/// Source: the ChocoSGD, NGC and AdaG codes. Departures: values travel as float32 whatever T is.
+struct random_k {
+  static constexpr bool fixed_size = true;
+  static constexpr std::size_t stamp_bytes = 24;
+
+  double keep = 0.01;
+  scaling scale = scaling::contraction;
+  bool same_positions = false;
+
+  template <class T>
+  [[nodiscard]] no_compressor_state init(const layout&) const {
+    check();
+    return {};
+  }
+  template <class T>
+  [[nodiscard]] std::size_t max_bytes(const layout& tensors) const {
+    check();
+    std::size_t bytes = message_header_bytes + stamp_bytes;
+    for (const tensor_info& tensor : tensors.tensors()) bytes += sizeof(float) * detail::kept_of(keep, tensor.size());
+    return bytes;
+  }
+
+  template <class T>
+  std::size_t compress(no_compressor_state&, std::span<const T> x, const layout& tensors, const stamp& which,
+                       std::span<std::byte> out) const {
+    detail::check_numbers(codec::random_k, x.size(), tensors);
+    detail::check_room(codec::random_k, out.size(), max_bytes<T>(tensors));
+    std::byte* to = out.data() + message_header_bytes;
+    const stamp drawn{which.seed, which.step, same_positions ? 0 : which.worker, same_positions ? 0 : which.edge};
+    detail::store_value(to, drawn.seed);
+    detail::store_value(to + 8, drawn.step);
+    detail::store_value(to + 16, drawn.worker);
+    detail::store_value(to + 20, drawn.edge);
+    to += stamp_bytes;
+    random_stream random(drawn.key(purpose::selection));
+    for (const tensor_info& tensor : tensors.tensors()) {
+      const T* from = x.data() + tensor.offset;
+      const std::size_t m = tensor.size();
+      bool fits = true;
+      for (std::size_t i = 0; i < m; ++i) fits &= detail::is_finite(static_cast<float>(from[i]));
+      if (!fits) detail::refuse_numbers(codec::random_k, tensor, from, 0x1.FFFFFFp127, "");
+      draw(random, m, detail::kept_of(keep, m), [&](std::size_t i) {
+        detail::store_value(to, static_cast<float>(from[i]));
+        to += sizeof(float);
+      });
+    }
+    return detail::seal_message(out, header<T>(tensors));
+  }
+  template <class T>
+  void decompress(std::span<const std::byte> bytes, const layout& tensors, std::span<T> y) const {
+    decode(bytes, tensors, y, detail::overwrite{});
+  }
+  template <class T>
+  void decompress_add(std::span<const std::byte> bytes, const layout& tensors, double weight, std::span<T> y) const {
+    decode(bytes, tensors, y, detail::add_weighted<T>{static_cast<T>(weight)});
+  }
+
+ private:
+  void check() const {
+    detail::check_keep(codec::random_k, keep);
+    require<config_error>(scale == scaling::unbiased || scale == scaling::contraction, "random_k: scale is ",
+                          static_cast<int>(scale), " but must be unbiased or contraction");
+  }
+  template <class T>
+  [[nodiscard]] message_header header(const layout& tensors) const {
+    const auto variant = static_cast<unsigned>(scale) | (same_positions ? 2u : 0u);
+    return {codec::random_k,
+            sizeof(T),
+            static_cast<std::uint8_t>(variant),
+            std::bit_cast<std::uint64_t>(keep),
+            tensors.size(),
+            max_bytes<T>(tensors) - message_header_bytes};
+  }
+
+  /// Calls take(i) for k of m positions in ascending order, each set of k with the same probability (Knuth, The Art of
+  /// Computer Programming, volume 2, algorithm 3.4.2 S).
+  template <class Take>
+  static void draw(random_stream& random, std::size_t m, std::size_t k, const Take& take) {
+    for (std::size_t i = 0; k > 0; ++i) {
+      if (random.below(m - i) >= k) continue;
+      take(i);
+      --k;
+    }
+  }
+
+  template <class T, class Sink>
+  void decode(std::span<const std::byte> bytes, const layout& tensors, std::span<T> y, const Sink& sink) const {
+    check();
+    detail::check_numbers(codec::random_k, y.size(), tensors);
+    const std::byte* from = open_message(bytes, header<T>(tensors)).data();
+    const stamp drawn{detail::load_value<std::uint64_t>(from), detail::load_value<std::uint64_t>(from + 8),
+                      detail::load_value<std::uint32_t>(from + 16), detail::load_value<std::uint32_t>(from + 20)};
+    require<compress_error>(!same_positions || (drawn.worker == 0 && drawn.edge == 0),
+                            "random_k: the message's positions are of worker ", drawn.worker, ", edge ", drawn.edge,
+                            ", but all workers are to have the same");
+    from += stamp_bytes;
+    random_stream random(drawn.key(purpose::selection));
+    for (const tensor_info& tensor : tensors.tensors()) {
+      const std::size_t m = tensor.size();
+      const std::size_t k = detail::kept_of(keep, m);
+      if (k == 0) continue;
+      const double stretch = scale == scaling::unbiased ? static_cast<double>(m) / static_cast<double>(k) : 1.0;
+      T* to = y.data() + tensor.offset;
+      if constexpr (!Sink::adds) std::fill_n(to, m, T{0});
+      bool finite = true;
+      draw(random, m, k, [&](std::size_t i) {
+        const auto value = static_cast<T>(stretch * static_cast<double>(detail::load_value<float>(from)));
+        finite &= detail::is_finite(value);
+        sink(to[i], value);
+        from += sizeof(float);
+      });
+      detail::require_finite_payload(finite, codec::random_k, tensor);
+    }
+  }
+};
+static_assert(compressor<random_k, float> && compressor<random_k, double>);
+
+}  // namespace polder
