@@ -79,8 +79,9 @@ polder::fit_result<float> run_worker(const Backend& backend, Communicator& comm,
   if (!o.resume.empty()) how.resume_from = o.resume == o.checkpoint ? &checkpoints : &earlier;
 
   return with_method(o, [&](const auto& parts) {
-    polder::worker worker(parts, backend, counting, weights, *loss, std::span<const float>(x0),
-                          {.lr = o.rate(how.steps_per_epoch), .total_steps = how.total_steps(), .check_gradient = true});
+    polder::worker worker(
+        parts, backend, counting, weights, *loss, std::span<const float>(x0),
+        {.lr = o.rate(how.steps_per_epoch), .total_steps = how.total_steps(), .check_gradient = true});
     return polder::fit(worker, p, how, callbacks);
   });
 }

@@ -48,12 +48,16 @@ TEST_CASE("every pass is counted by the tags of its streams", "[counting]") {
   CHECK(b.counts().copy == traffic{1, 4 * n, 4 * n});
   CHECK(b.counts().total() == traffic{5, 48 * n, 20 * n});
 
+  auto products = b.zeros<double>(6);
+  b.gram(std::span<const host_view<const float>>(vectors), products.view());
+  CHECK(b.counts().gram == traffic{1, 12 * n, 0});
+
   std::vector<float> host(n);
   b.to_host(x.view(), std::span<float>(host));
   b.from_host(std::span<const float>(host), x.view());
   CHECK(b.counts().to_host == traffic{1, 4 * n, 0});
   CHECK(b.counts().from_host == traffic{1, 0, 4 * n});
-  CHECK(b.counts().total() == traffic{5, 48 * n, 20 * n});
+  CHECK(b.counts().total() == traffic{6, 60 * n, 20 * n});
 
   b.reset();
   CHECK(b.counts().total() == traffic{});

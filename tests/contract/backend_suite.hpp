@@ -468,6 +468,37 @@ void check_sum(const B& b) {
   }
 }
 
+template <class B, class T>
+void check_gram(const B& b) {
+  for (const std::size_t count : {0u, 1u, 2u, 3u, 6u}) {
+    for (const std::size_t n : {0u, 1u, 15u, 16u, 129u, 4096u, 4097u, 20011u}) {
+      CAPTURE(count, n);
+      std::vector<std::vector<T>> x;
+      std::vector<double> expected;
+      const reference_backend reference;
+      for (std::size_t a = 0; a < count; ++a) {
+        x.push_back(numbers<T>(n, a));
+        for (std::size_t c = 0; c <= a; ++c) {
+          expected.push_back(-1.0);
+          reference.sum(n, product{}, host_view<double>(&expected.back(), 1),
+                        in(host_view<const T>(std::span<const T>(x[a]))),
+                        in(host_view<const T>(std::span<const T>(x[c]))));
+          double dot = 0;
+          for (std::size_t i = 0; i < n; ++i) dot += static_cast<double>(x[a][i]) * static_cast<double>(x[c][i]);
+          CHECK(expected.back() == Approx(dot).epsilon(1e-12).margin(1e-10));
+        }
+      }
+      std::vector<placed<B, T>> memory;
+      for (std::size_t a = 0; a < count; ++a) memory.emplace_back(b, x[a], a % 3);
+      std::vector<view_t<B, const T>> views;
+      for (const auto& vector : memory) views.push_back(vector.view);
+      const placed<B, double> products(b, std::vector<double>(expected.size(), 9.0));
+      b.gram(std::span<const view_t<B, const T>>(views), products.view);
+      CHECK(same_bits(fetch(b, products.view), expected));
+    }
+  }
+}
+
 /// The obligations of a matrix backend, on the host.
 template <class B, class T>
 void check_gemm(const B& b) {
@@ -527,6 +558,7 @@ void check_backend(const B& b) {
   check_map<B, T>(b);
   check_combine<B, T>(b);
   check_sum<B, T>(b);
+  SECTION("all dot products of a few vectors have the bits of the reference") { check_gram<B, T>(b); }
 }
 
 }  // namespace polder::contract

@@ -10,7 +10,10 @@
 
 #include "polder/backend/eigen.hpp"
 #include "polder/recipes/all_reduce.hpp"
+#include "polder/recipes/cga.hpp"
 #include "polder/recipes/dppf.hpp"
+#include "polder/recipes/n_saddle.hpp"
+#include "polder/recipes/ngm.hpp"
 #include "polder/recipes/q_saddle.hpp"
 #include "polder/topology/graphs.hpp"
 #include "support/catch.hpp"
@@ -72,6 +75,9 @@ TEST_CASE("steps allocate nothing in steady state") {
   CHECK(allocations_of(recipes::q_saddle()) == 0);
   CHECK(allocations_of(recipes::all_reduce()) == 0);
   CHECK(allocations_of(recipes::dppf({.tau = 3, .exact_push = true})) == 0);
+  CHECK(allocations_of(recipes::ngm({.data_share = 0.5})) == 0);
+  CHECK(allocations_of(recipes::cga()) == 0);
+  CHECK(allocations_of(recipes::n_saddle()) == 0);
 }
 
 TEST_CASE("the watch sees an allocation") {

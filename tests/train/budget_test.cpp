@@ -9,10 +9,13 @@
 #include "polder/mixing/every.hpp"
 #include "polder/mixing/none.hpp"
 #include "polder/recipes/all_reduce.hpp"
+#include "polder/recipes/cga.hpp"
 #include "polder/recipes/d_psgd.hpp"
 #include "polder/recipes/dppf.hpp"
 #include "polder/recipes/dsgdm_n.hpp"
 #include "polder/recipes/local_sgd.hpp"
+#include "polder/recipes/n_saddle.hpp"
+#include "polder/recipes/ngm.hpp"
 #include "polder/recipes/q_saddle.hpp"
 #include "polder/recipes/qgm.hpp"
 #include "polder/topology/graphs.hpp"
@@ -52,6 +55,7 @@ cost cost_of(const Algorithm& parts, const topology::graph& on) {
   moved += counts.combine;
   moved += counts.sum;
   moved += counts.mean_with_gaps;
+  moved += counts.gram;
   const double worker_steps = static_cast<double>(workers * steps);
   return {static_cast<double>(moved.bytes()) / (worker_steps * n), static_cast<double>(moved.passes) / worker_steps};
 }
@@ -97,6 +101,21 @@ TEST_CASE("the mean with its gaps costs 4 + 4/M bytes, pull and push 12 more, ha
   }
 }
 
+TEST_CASE("cross-gradients add a pass over self and neighbors; sending back makes gossip two passes") {
+  for (const auto& [on, k] : {std::pair{topology::ring(8), 2.0}, {topology::torus(3, 3), 4.0}}) {
+    CAPTURE(k);
+    const double gather = 4.0 * (k + 2.0), gossip_before_step = 4.0 * (k + 2.0) + 8.0, mixture = 8.0;
+    const auto data = cost_of(recipes::ngm(), on), model = cost_of(recipes::ngm({.data_share = 0.0}), on);
+    CHECK(model.bytes == 20.0 + gather + gossip_before_step);
+    CHECK(model.passes == 3.0);
+    CHECK(data.bytes == 20.0 + gather + gossip_before_step + mixture);
+    CHECK(data.passes == 4.0);
+    CHECK(cost_of(recipes::ngm({.data_share = 0.5}), on).bytes == data.bytes + 4.0 * k);
+    CHECK(cost_of(recipes::cga(), on).bytes == data.bytes + 4.0 * (k + 1.0));
+    CHECK(cost_of(recipes::n_saddle(), on).bytes == data.bytes + 16.0 * (k + 1.0));
+  }
+}
+
 TEST_CASE("clipping in front costs the 4 bytes of its norm; behind another rule 12 more for the cut") {
   CHECK(cost_of(algorithm{plain{}, chain{clip_norm{1.0}, momentum{}}, none{}}, topology::ring(1)).bytes == 24.0);
   CHECK(
@@ -117,6 +136,9 @@ TEST_CASE("parameters take three buffers at most, four only in rounds that an up
   // x, half, next, gradient, momentum
   CHECK(buffers(recipes::qgm(), 8) == Approx(5.0).margin(0.01));
   CHECK(buffers(recipes::q_saddle(), 8) == Approx(5.0).margin(0.01));
+  // the same, the own gradient and one for each neighbor
+  CHECK(buffers(recipes::ngm(), 8) == Approx(5.0 + 3.0).margin(0.01));
+  CHECK(buffers(recipes::n_saddle(), 8) == Approx(5.0 + 3.0).margin(0.01));
   // the anchor of a long round
   CHECK(buffers(algorithm{plain{}, quasi_global_momentum{}, every{4, gossip{}}}, 8) == Approx(6.0).margin(0.01));
 }

@@ -37,6 +37,7 @@ struct backend_counts {
   traffic combine;         ///< each term: read; streams as in map
   traffic sum;             ///< each stream: read
   traffic mean_with_gaps;  ///< M vectors read, one written
+  traffic gram;            ///< each vector: read
   traffic copy;            ///< one read, one written
   traffic to_host;         ///< bytes read; the only operation that waits
   traffic from_host;       ///< bytes written
@@ -49,6 +50,7 @@ struct backend_counts {
     all += combine;
     all += sum;
     all += mean_with_gaps;
+    all += gram;
     all += copy;
     return all;
   }
@@ -147,6 +149,12 @@ class counting_backend {
     spoil(mean.size, out(mean));
     inner_.mean_with_gaps(vectors, mean, gaps);
     count(&backend_counts::mean_with_gaps, vectors.size() * mean.size * sizeof(T), mean.size * sizeof(T));
+  }
+
+  template <class T>
+  void gram(std::span<const view<space, const T>> vectors, view<space, double> products) const {
+    inner_.gram(vectors, products);
+    count(&backend_counts::gram, vectors.size() * (vectors.empty() ? 0 : vectors.front().size) * sizeof(T), 0);
   }
 
   template <class T>

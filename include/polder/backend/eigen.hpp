@@ -69,6 +69,16 @@ struct eigen_backend : detail::host_memory {
     if (streaming) detail::finish_streaming();
   }
 
+  /// Each vector is read from memory once: all products of a canonical block are made while it is in the cache.
+  template <class T>
+  void gram(std::span<const host_view<const T>> vectors, host_view<double> products) const {
+    std::fill_n(products.data, vectors.size() * (vectors.size() + 1) / 2, 0.0);
+    const std::size_t n = vectors.empty() ? 0 : vectors.front().size;
+    for (std::size_t first = 0; first < n; first += sum_block) {
+      detail::gram_block(vectors, first, [&](std::size_t place, double part) { products.data[place] += part; });
+    }
+  }
+
   template <class T>
   void gemm(transpose ta, transpose tb, std::size_t m, std::size_t n, std::size_t k, T alpha, const T* a,
             std::size_t lda, const T* b, std::size_t ldb, T beta, T* c, std::size_t ldc) const {

@@ -254,4 +254,16 @@ inline void mean_block(std::span<const host_view<const T>> vectors, host_view<T>
   }
 }
 
+/// The canonical block at `first` of all products of two vectors: take(a (a + 1) / 2 + b, sum over the block).
+template <class T, class Take>
+inline void gram_block(std::span<const host_view<const T>> vectors, std::size_t first, const Take& take) {
+  std::size_t place = 0;
+  for (std::size_t a = 0; a < vectors.size(); ++a) {
+    const std::size_t count = std::min(sum_block, vectors[a].size - first);
+    for (std::size_t b = 0; b <= a; ++b) {
+      take(place++, sum_range(count, 0, ops::product{}, vectors[a].data + first, vectors[b].data + first));
+    }
+  }
+}
+
 }  // namespace polder::detail

@@ -61,6 +61,16 @@ struct reference_backend : detail::host_memory {
   }
 
   template <class T>
+  void gram(std::span<const host_view<const T>> vectors, host_view<double> products) const {
+    std::size_t place = 0;
+    for (std::size_t a = 0; a < vectors.size(); ++a) {
+      for (std::size_t b = 0; b <= a; ++b) {
+        sum(vectors[a].size, ops::product{}, products.part(place++, 1), in(vectors[a]), in(vectors[b]));
+      }
+    }
+  }
+
+  template <class T>
   void gemm(transpose ta, transpose tb, std::size_t m, std::size_t n, std::size_t k, T alpha, const T* a,
             std::size_t lda, const T* b, std::size_t ldb, T beta, T* c, std::size_t ldc) const {
     for (std::size_t i = 0; i < m; ++i) {

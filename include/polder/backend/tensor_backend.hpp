@@ -85,7 +85,9 @@ inline constexpr std::size_t sum_lanes = 16;
 ///     canonical order above; `in` streams only; `result` is a view of one double in the space.
 ///  7. `b.mean_with_gaps(vectors, mean, gaps)`: mean = (1/M) sum_m x_m (as in 5) and gaps[m] = sum_i (x_m,i - mean_i)^2
 ///     (with mean rounded to T, the difference taken in double, canonical order); one pass over the M vectors.
-///  8. Calls of one worker's backend take effect in the order of the calls. Nothing but `to_host` waits.
+///  8. `b.gram(vectors, products)`: products[a (a + 1) / 2 + b] = sum_i v_a,i v_b,i for b <= a, the lower triangle row by
+///     row; each product of two numbers is rounded to double, each sum has the canonical order.
+///  9. Calls of one worker's backend take effect in the order of the calls. Nothing but `to_host` waits.
 template <class B>
 concept tensor_backend = requires(const B b, view<typename B::space, float> x, view<typename B::space, const float> c,
                                   std::span<float> h, std::span<const float> hc) {

@@ -21,6 +21,7 @@
 #include "polder/backend/host_loops.hpp"
 #include "polder/backend/host_memory.hpp"
 #include "polder/backend/tensor_backend.hpp"
+#include "polder/ops/arithmetic.hpp"
 
 namespace polder {
 
@@ -109,6 +110,24 @@ struct thrust_backend : detail::host_memory {
       double total = 0.0;
       for (std::size_t i = m; i < sums.size(); i += workers) total += sums[i];
       gaps.data[m] = total;
+    }
+  }
+
+  /// Takes a double of memory for every product and 4096 elements.
+  template <class T>
+  void gram(std::span<const host_view<const T>> vectors, host_view<double> products) const {
+    const std::size_t count = vectors.size() * (vectors.size() + 1) / 2;
+    const std::size_t n = vectors.empty() ? 0 : vectors.front().size;
+    std::vector<double> sums((n + sum_block - 1) / sum_block * count);
+    double* const to = sums.data();
+    for_blocks(n, [=](std::size_t first, std::size_t) {
+      detail::gram_block(vectors, first,
+                         [=](std::size_t place, double part) { to[first / sum_block * count + place] = part; });
+    });
+    for (std::size_t place = 0; place < count; ++place) {
+      double total = 0.0;
+      for (std::size_t i = place; i < sums.size(); i += count) total += sums[i];
+      products.data[place] = total;
     }
   }
 
@@ -233,6 +252,17 @@ class thrust_backend<thrust_cuda> {
     const auto grid = static_cast<unsigned>((workers + detail::cuda_threads - 1) / detail::cuda_threads);
     detail::fold_kernel<<<grid, detail::cuda_threads, 0, cuda_stream()>>>(workers, blocks, sums.data(), gaps.data);
     detail::check_cuda("mean_with_gaps", cudaGetLastError());
+  }
+
+  /// A sum for each product: a vector is read again for each vector that it is multiplied by.
+  template <class T>
+  void gram(std::span<const view<cuda_space, const T>> vectors, view<cuda_space, double> products) const {
+    std::size_t place = 0;
+    for (std::size_t a = 0; a < vectors.size(); ++a) {
+      for (std::size_t b = 0; b <= a; ++b) {
+        sum(vectors[a].size, ops::product{}, products.part(place++, 1), in(vectors[a]), in(vectors[b]));
+      }
+    }
   }
 
  private:

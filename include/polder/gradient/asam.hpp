@@ -64,23 +64,23 @@ struct asam {
   }
 
   template <class Context, class F, class B, class T>
-  double gradient(Context& ctx, state<B>& s, F& f, view<typename Context::space, T> g) const {
-    const auto x = ctx.params.x();
-    const double loss = evaluate(f, x, g);
+  double gradient_at(Context& ctx, state<B>& s, F& f, view<typename Context::space, const T> z,
+                     view<typename Context::space, T> g) const {
+    const double loss = evaluate(f, z, g);
     if (rho == 0.0 && !force_second_pass) return loss;
     const auto norms = s.squared_norms.view();
     for (std::size_t k = 0; k < s.groups.size(); ++k) {
       const auto [offset, size, adaptive] = s.groups[k];
-      ctx.backend.sum(size, ops::adaptive_square{eta, adaptive}, norms.part(k, 1), in(x.part(offset, size)),
+      ctx.backend.sum(size, ops::adaptive_square{eta, adaptive}, norms.part(k, 1), in(z.part(offset, size)),
                       in(g.part(offset, size)));
       require_finite(ctx, norms.data + k);
     }
-    const auto x_up = ctx.params.writable_half(ctx.comm);
+    const auto z_up = ctx.params.writable_half(ctx.comm);
     for (const auto& [offset, size, adaptive] : s.groups) {
-      ctx.backend.map(size, ops::adaptive_ascent{rho, eta, adaptive, norms.data, norms.size}, in(x.part(offset, size)),
-                      in(g.part(offset, size)), out(x_up.part(offset, size)));
+      ctx.backend.map(size, ops::adaptive_ascent{rho, eta, adaptive, norms.data, norms.size}, in(z.part(offset, size)),
+                      in(g.part(offset, size)), out(z_up.part(offset, size)));
     }
-    require_finite_ascent(ctx, evaluate(f, x_up.as_const(), g));
+    require_finite_ascent(ctx, evaluate(f, z_up.as_const(), g));
     return loss;
   }
 };

@@ -21,8 +21,9 @@ struct plain {
   }
 
   template <class Context, class F, class T>
-  double gradient(Context& ctx, state&, F& f, view<typename Context::space, T> g) const {
-    return evaluate(f, ctx.params.x(), g);
+  double gradient_at(Context&, state&, F& f, view<typename Context::space, const T> z,
+                     view<typename Context::space, T> g) const {
+    return evaluate(f, z, g);
   }
 };
 

@@ -45,15 +45,15 @@ struct sam {
   }
 
   template <class Context, class F, class B, class T>
-  double gradient(Context& ctx, state<B>& s, F& f, view<typename Context::space, T> g) const {
-    const auto x = ctx.params.x();
-    const double loss = evaluate(f, x, g);
+  double gradient_at(Context& ctx, state<B>& s, F& f, view<typename Context::space, const T> z,
+                     view<typename Context::space, T> g) const {
+    const double loss = evaluate(f, z, g);
     if (rho == 0.0 && !force_second_pass) return loss;
-    ctx.backend.sum(x.size, ops::square{}, s.squared_norm.view(), in(g));
+    ctx.backend.sum(z.size, ops::square{}, s.squared_norm.view(), in(g));
     require_finite(ctx, s.squared_norm.view().data);
-    const auto x_up = ctx.params.writable_half(ctx.comm);
-    ctx.backend.map(x.size, ops::ascent{rho, s.squared_norm.view().data}, in(x), in(g), out(x_up));
-    require_finite_ascent(ctx, evaluate(f, x_up.as_const(), g));
+    const auto z_up = ctx.params.writable_half(ctx.comm);
+    ctx.backend.map(z.size, ops::ascent{rho, s.squared_norm.view().data}, in(z), in(g), out(z_up));
+    require_finite_ascent(ctx, evaluate(f, z_up.as_const(), g));
     return loss;
   }
 };

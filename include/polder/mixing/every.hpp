@@ -32,6 +32,11 @@ struct every {
     return mixing.template init<T>(backend, tensors);
   }
   [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps) const { return mixing.rounds_in(steps / tau); }
+  [[nodiscard]] double early_gamma(std::uint64_t step) const
+    requires requires(const Mixing inner) { inner.early_gamma(step); }
+  {
+    return (step + 1) % tau == 0 ? mixing.early_gamma(step) : 0.0;
+  }
   template <class Weights>
   void check(const Weights& weights) const
     requires requires(const Mixing inner) { inner.check(weights); }

@@ -30,7 +30,7 @@ enum class mixed {
 /// W must be doubly stochastic and connect the workers over a period, so that the mean of the workers is preserved.
 ///
 /// State: none. Cost: one pass of 4 (K + 2) bytes per float32 parameter with K neighbors (8 more for before_step).
-/// Sends n numbers to each out-neighbor.
+/// Sends n numbers to each out-neighbor; with before_step nothing if the gradient rule has exchanged the parameters.
 /// Source: Lian et al., "Can Decentralized Algorithms Outperform Centralized Algorithms?", NeurIPS 2017 (D-PSGD);
 /// Boyd et al., "Randomized gossip algorithms", 2006.
 struct gossip {
@@ -48,14 +48,22 @@ struct gossip {
   }
   [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps) const { return steps; }
   void check(const topology::mixing_matrix& weights) const { topology::check(weights); }
+  [[nodiscard]] double early_gamma(std::uint64_t /*step*/) const { return of == mixed::before_step ? gamma : 0.0; }
 
   template <class Context, class Observation>
   bool mix(Context& ctx, state&, const Observation& observation) const {
     auto& params = ctx.params;
+    using observer = decltype(observation.element);
+    if (ctx.has_mixture()) {
+      detail::map_observed(ctx, ops::step_from_mixture<observer>{observation.element}, observation.streams,
+                           in(params.x()), in(params.half()), inout(params.writable_next(ctx.comm)));
+      ctx.release();
+      params.adopt_next();
+      return true;
+    }
     const bool after = of == mixed::half_step;
     const auto terms = ctx.neighbors(after ? params.half() : params.x(), gamma);
     const auto x_next = params.writable_next(ctx.comm);
-    using observer = decltype(observation.element);
     std::apply(
         [&](auto... more) {
           if (after) {
@@ -66,7 +74,7 @@ struct gossip {
           }
         },
         observation.streams);
-    ctx.comm.release();
+    ctx.release();
     params.adopt_next();
     return true;
   }

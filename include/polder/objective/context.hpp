@@ -9,6 +9,7 @@
 #include "polder/comm/communicator.hpp"
 #include "polder/core/layout.hpp"
 #include "polder/objective/parameters.hpp"
+#include "polder/ops/arithmetic.hpp"
 #include "polder/topology/mixing_matrix.hpp"
 
 namespace polder {
@@ -45,14 +46,46 @@ class context {
   std::uint64_t total_rounds = 0;  ///< of the run; 0 where unknown
   double lr = 0.0;                 ///< learning rate of this step
   double round_lr = 0.0;           ///< sum of the learning rates since the round began, this step's included
+  double early_gamma = 0.0;  ///< with which this step's mixing will combine the parameters before the step; 0: not
+
+  /// What this worker mixes and whom it serves in this round.
+  [[nodiscard]] const topology::mixing_row& row() const { return weights_.row(round, comm.rank()); }
 
   /// The terms of this round's row of W_gamma = I + gamma (W - I), (w_ij, x_j) in rank order with self at its place:
-  /// `mine` is published to the out-neighbors, the in-neighbors' vectors arrive. Valid until `comm.release()`.
-  /// Sends mine.size numbers to each out-neighbor.
+  /// `mine` is published to the out-neighbors, the in-neighbors' vectors arrive. Valid until `release()`, at the latest
+  /// until the end of the step. Sends mine.size numbers to each out-neighbor; nothing if the same buffer has been
+  /// exchanged in this step and not been released, so that gradient and mixing rules share an exchange.
   [[nodiscard]] std::span<const weighted<space, T>> neighbors(view<space, const T> mine, double gamma = 1.0);
+  /// Publishes `mine` now, so that it is on its way while this worker computes; `neighbors(mine)` waits for the others.
+  void announce(view<space, const T> mine);
+  /// What `neighbors` returned has been read.
+  void release() {
+    if (exchanged_ == nullptr) return;
+    exchanged_ = nullptr;
+    comm.release();
+  }
+
+  /// Writes the mixture of the parameters before the step, W_gamma x with gamma = early_gamma, to `params.next()`, where
+  /// the mixing rule finds it: for gradient rules that must release the neighbors' parameters to go on talking. A sum
+  /// in place of K copies: 8 bytes per float32 parameter more than if the parameters were kept, whatever K is. (The
+  /// communicator could hold them through the next exchange only at the price of K more vectors under MPI.)
+  view<space, const T> keep_mixture() {
+    backend.combine(neighbors(params.x(), early_gamma), ops::assign{}, out(params.writable_next(comm)));
+    has_mixture_ = true;
+    return params.next();
+  }
+  [[nodiscard]] bool has_mixture() const { return has_mixture_; }
+
+  /// Nothing of this step is held any more, and the next one begins.
+  void end_step() {
+    release();
+    has_mixture_ = false;
+    ++step;
+  }
 
   /// The mean of `x` over all workers; keeps the squared distances to it in `gaps`. Valid until `comm.release()`.
   [[nodiscard]] view<space, const T> mean(view<space, const T> x) {
+    release();
     const auto reduced = comm.all_reduce_mean(backend, x, step);
     backend.copy(reduced.gaps, gaps.view());
     return reduced.mean;
@@ -65,28 +98,38 @@ class context {
   std::vector<outgoing> sends_;
   std::vector<incoming> receives_;
   std::vector<weighted<space, T>> terms_;
+  const T* exchanged_ = nullptr;  // the buffer whose exchange is under way or held
+  bool has_mixture_ = false;
 };
 
 template <tensor_backend B, communicator C, class T>
-std::span<const weighted<typename B::space, T>> context<B, C, T>::neighbors(view<space, const T> mine, double gamma) {
-  const topology::mixing_row& row = weights_.row(round, comm.rank());
+void context<B, C, T>::announce(view<space, const T> mine) {
+  if (exchanged_ == mine.data) return;
+  release();
   sends_.clear();
   receives_.clear();
   terms_.clear();
-  for (const int peer : row.targets) sends_.push_back(send_to(peer, mine));
-  for (const int peer : row.sources) {
+  for (const int peer : row().targets) sends_.push_back(send_to(peer, mine));
+  for (const int peer : row().sources) {
     if (peer != comm.rank()) receives_.push_back({peer, mine.size * sizeof(T)});
   }
   comm.post({sends_, receives_, step, true});
-  const std::span<const message> arrived = comm.wait();
-  std::size_t next = 0;
-  for (std::size_t k = 0; k < row.sources.size(); ++k) {
-    const double own = gamma == 1.0 ? row.weights[k] : 1.0 + gamma * (row.weights[k] - 1.0);
-    if (k == row.self) {
-      terms_.push_back({mine, own});
-    } else {
-      terms_.push_back({as_vector<space, T>(arrived[next++]), gamma * row.weights[k]});
+  exchanged_ = mine.data;
+}
+
+template <tensor_backend B, communicator C, class T>
+std::span<const weighted<typename B::space, T>> context<B, C, T>::neighbors(view<space, const T> mine, double gamma) {
+  announce(mine);
+  const topology::mixing_row& mixed = row();
+  if (terms_.empty()) {
+    const std::span<const message> arrived = comm.wait();
+    for (std::size_t k = 0, next = 0; k < mixed.sources.size(); ++k) {
+      terms_.push_back({k == mixed.self ? mine : as_vector<space, T>(arrived[next++]), 0.0});
     }
+  }
+  for (std::size_t k = 0; k < terms_.size(); ++k) {
+    const double weight = mixed.weights[k];
+    terms_[k].weight = k != mixed.self ? gamma * weight : gamma == 1.0 ? weight : 1.0 + gamma * (weight - 1.0);
   }
   return terms_;
 }

@@ -14,7 +14,8 @@ namespace polder {
 ///
 ///   x       the parameters before the step; whole until the step is over
 ///   half    where the local step is written; before that, SAM's ascent point (no clone, no restore)
-///   next    where the mixing pass writes
+///   next    where the mixing pass writes; before that, the mixture of the parameters before the step if a gradient rule
+///           has made it
 ///   anchor  the parameters at the start of the round, for update rules that watch what a whole round did: x itself in
 ///           a round of one step, a fourth buffer in longer ones
 ///
@@ -32,6 +33,7 @@ class parameters {
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] view<space, const T> x() const { return buffers_[x_].view(); }
   [[nodiscard]] view<space, const T> half() const { return buffers_[half_].view(); }
+  [[nodiscard]] view<space, const T> next() const { return buffers_[next_].view(); }
   [[nodiscard]] view<space, const T> anchor() const { return buffers_[apart_ ? fourth_ : x_].view(); }
 
   template <communicator C>

@@ -32,6 +32,14 @@ struct square {
   }
 };
 
+/// x y, for dot products. The product of two floats is exact in double.
+struct product {
+  template <class T>
+  POLDER_HD double operator()(T x, T y) const {
+    return static_cast<double>(x) * static_cast<double>(y);
+  }
+};
+
 /// (x - y)^2, for squared distances.
 struct squared_difference {
   template <class T>

@@ -37,6 +37,17 @@ struct adopt_and_step {
   }
 };
 
+/// x_next += x_half - x, where x_next holds the weighted sum of the parameters before the step already.
+template <class Observer>
+struct step_from_mixture {
+  Observer observer;
+  template <class T, class... Streams>
+  POLDER_HD void operator()(T x, T x_half, T& x_next, Streams&&... states) const {
+    x_next = x_next + (x_half - x);
+    observer(x_next, states...);
+  }
+};
+
 /// Nothing but the observer, where there is no mixing.
 template <class Observer>
 struct observe_only {

@@ -15,6 +15,7 @@
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 #include "polder/core/schedule.hpp"
+#include "polder/gradient/part.hpp"
 #include "polder/objective/context.hpp"
 #include "polder/objective/finite.hpp"
 #include "polder/objective/objective.hpp"
@@ -45,7 +46,7 @@ using state_in = state_t<Rule, typename Context::backend_type, typename Context:
 template <class Rule, class Context, class F>
 concept gradient_rule =
     requires(const Rule rule, Context& ctx, state_in<Rule, Context>& state, F& f,
-             view<typename Context::space, typename Context::value_type> g) { rule.gradient(ctx, state, f, g); };
+             view<typename Context::space, typename Context::value_type> g) { take_gradient(rule, ctx, state, f, g); };
 template <class Rule, class Context>
 concept update_rule =
     requires(const Rule rule, Context& ctx, state_in<Rule, Context>& state) { rule.element(ctx, state); };
@@ -59,7 +60,7 @@ concept mixing_rule = requires(const Rule rule, Context& ctx, state_in<Rule, Con
 
 /// One worker of a run: its parameters, the states of its algorithm's parts, and the step loop.
 ///
-///     loss   = gradient(f, x) -> g                           1 or 2 evaluations of the objective
+///     loss   = gradient(f, x) -> g                           evaluations of the objective; cross-gradients also talk
 ///     x_half = x - eta update(g, x, state…)                  one pass
 ///     x      = mixing(x_half, neighbors…)                    one pass; update rules observe it there
 ///
@@ -71,7 +72,8 @@ template <class Gradient, class Update, class Mixing, tensor_backend B, communic
 class worker {
   static_assert(std::is_floating_point_v<T>, "parameters are float or double");
   static_assert(detail::gradient_rule<Gradient, context<B, C, T>, F>,
-                "the first part of an algorithm takes the gradient: plain, sam or asam; see docs/reference/parts.md");
+                "the first part of an algorithm takes the gradient: plain, sam, asam or cross_gradients; see "
+                "docs/reference/parts.md");
   static_assert(
       detail::update_rule<Update, context<B, C, T>>,
       "the second part of an algorithm makes the update: momentum, quasi_global_momentum, a chain of rules, …; "
@@ -106,6 +108,7 @@ class worker {
                           " workers but the communicator has ", comm.size());
     require<config_error>(options_.lr.kind == learning_rate::shape::constant || options_.total_steps > 0,
                           "a learning rate that changes over the run needs its length: set total_steps of the worker");
+    if constexpr (requires { gradient_.check(weights); }) gradient_.check(weights);
     if constexpr (requires { mixing_.check(weights); }) mixing_.check(weights);
     ctx_.total_rounds = mixing_.rounds_in(options_.total_steps);
     backend_.from_host(x0, params_.writable_x(comm));
@@ -123,8 +126,9 @@ class worker {
     if constexpr (minibatch_objective<F>) f_.select_batch(ctx_.step);
     ctx_.lr = options_.lr.at(ctx_.step, options_.total_steps);
     ctx_.round_lr += ctx_.lr;
+    if constexpr (requires { mixing_.early_gamma(ctx_.step); }) ctx_.early_gamma = mixing_.early_gamma(ctx_.step);
 
-    const double loss = gradient_.gradient(ctx_, gradient_state_, f_, g_.view());
+    const double loss = detail::take_gradient(gradient_, ctx_, gradient_state_, f_, g_.view());
     require<non_finite_error>(std::isfinite(loss), "worker ", rank(), ", step ", ctx_.step, ": the loss is ", loss,
                               "; lower the learning rate or clip the gradient (clip_norm)");
     if (options_.check_gradient) check_gradient();
@@ -135,7 +139,7 @@ class worker {
       ++ctx_.round;
       ctx_.round_lr = 0.0;
     }
-    ++ctx_.step;
+    ctx_.end_step();
     return loss;
   }
 
