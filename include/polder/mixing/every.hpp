@@ -44,6 +44,13 @@ struct every {
     mixing.check(weights);
   }
 
+  template <class Context, class State>
+  void begin(Context& ctx, State& s) const
+    requires requires(const Mixing inner) { inner.begin(ctx, s); }
+  {
+    mixing.begin(ctx, s);
+  }
+
   template <class Context, class State, class Observation>
   bool mix(Context& ctx, State& s, const Observation& observation) const {
     if ((ctx.step + 1) % tau == 0) return mixing.mix(ctx, s, observation);

@@ -58,6 +58,10 @@ class context {
   [[nodiscard]] std::span<const weighted<space, T>> neighbors(view<space, const T> mine, double gamma = 1.0);
   /// Publishes `mine` now, so that it is on its way while this worker computes; `neighbors(mine)` waits for the others.
   void announce(view<space, const T> mine);
+  /// Publishes `mine` to the out-neighbors and returns what the in-neighbors sent, in rank order: bytes of any meaning, at
+  /// most `max_bytes` a message, or exactly as many if `fixed_size`. Valid until `comm.release()`; `mine` must stay.
+  [[nodiscard]] std::span<const message> messages(std::span<const std::byte> mine, std::size_t max_bytes,
+                                                  bool fixed_size);
   /// What `neighbors` returned has been read.
   void release() {
     if (exchanged_ == nullptr) return;
@@ -115,6 +119,20 @@ void context<B, C, T>::announce(view<space, const T> mine) {
   }
   comm.post({sends_, receives_, step, true});
   exchanged_ = mine.data;
+}
+
+template <tensor_backend B, communicator C, class T>
+std::span<const message> context<B, C, T>::messages(std::span<const std::byte> mine, std::size_t max_bytes,
+                                                    bool fixed_size) {
+  release();
+  sends_.clear();
+  receives_.clear();
+  for (const int peer : row().targets) sends_.push_back({peer, mine.data(), mine.size()});
+  for (const int peer : row().sources) {
+    if (peer != comm.rank()) receives_.push_back({peer, max_bytes});
+  }
+  comm.post({sends_, receives_, step, fixed_size});
+  return comm.wait();
 }
 
 template <tensor_backend B, communicator C, class T>

@@ -79,8 +79,8 @@ class worker {
       "the second part of an algorithm makes the update: momentum, quasi_global_momentum, a chain of rules, …; "
       "see docs/reference/parts.md");
   static_assert(detail::mixing_rule<Mixing, context<B, C, T>>,
-                "the third part of an algorithm mixes: none, gossip, average, pull_push or every{tau, …}; see "
-                "docs/reference/parts.md");
+                "the third part of an algorithm mixes: none, gossip, choco, deep_squeeze, average, pull_push or "
+                "every{tau, …}; see docs/reference/parts.md");
 
  public:
   using space = typename B::space;
@@ -113,6 +113,7 @@ class worker {
     ctx_.total_rounds = mixing_.rounds_in(options_.total_steps);
     backend_.from_host(x0, params_.writable_x(comm));
     if (options_.equal_start) require_equal_start(x0);
+    if constexpr (requires { mixing_.begin(ctx_, mixing_state_); }) mixing_.begin(ctx_, mixing_state_);
   }
   /// The worker refers to the mixing matrix: one that ends with the statement would be gone by the first step.
   worker(algorithm<Gradient, Update, Mixing>, const B&, C&, const topology::mixing_matrix&&, F&, std::span<const T>,

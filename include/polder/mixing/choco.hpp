@@ -1,0 +1,149 @@
+// polder — CHOCO gossip: compressed differences to what the neighbors already know.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include "polder/backend/tensor_backend.hpp"
+#include "polder/compress/compressor.hpp"
+#include "polder/core/error.hpp"
+#include "polder/core/layout.hpp"
+#include "polder/mixing/compressed.hpp"
+#include "polder/mixing/part.hpp"
+#include "polder/ops/compressed_mixing.hpp"
+#include "polder/topology/mixing_matrix.hpp"
+
+namespace polder {
+
+/// When CHOCO sends: before it mixes, or after.
+enum class choco_order : std::uint8_t {
+  compress_first,  ///< the message of this step enters this step's mix
+  mix_first        ///< mix with what was sent before, then send: what arrives is needed only in the next step
+};
+
+/// What the public copies of all parameters hold before the first message.
+enum class public_copies : std::uint8_t {
+  at_start,  ///< the workers' common start: the first messages carry only what was learned
+  zero       ///< nothing: the first messages carry the parameters themselves
+};
+
+/// CHOCO gossip with a compressor C:
+///
+///     q_i = C(x_i_half - x^_i),    x^_i <- x^_i + q_i,    s_i <- s_i + sum_j w_ij q_j           order = compress_first
+///     x_i+ = x_i_half + gamma (s_i - x^_i)
+///
+///     x_i+ = x_i_half + gamma (s_i - x^_i),    then q_i = C(x_i+ - x^_i) and the copies as above      order = mix_first
+///
+/// x^_i is what everybody knows of worker i, s_i = sum_j w_ij x^_j with j = i included. The mean of the workers stays where it
+/// is, whatever C loses.
+///
+/// Parameters: compressor; gamma in (0, 1], the consensus step, default 0.5 (what the authors' experiments use for the
+/// sign on 16 workers on a ring; coarser compressors on sparser graphs need less). copies: at_start needs all workers to
+/// start from the same parameters, which the worker checks by default. adaptive: AdaGossip, a consensus step of each
+/// coordinate's own, r = s - x^:
+///
+///     v <- 0.999 v + 0.001 r^2,     gamma_k = min(1, gamma / (sqrt(v_k / (1 - 0.999^t)) + 1e-8)),     t = 1, 2, … rounds
+///
+/// seed: of the compressor's random numbers.
+/// W must be symmetric, doubly stochastic, connected, and the same in every round.
+///
+/// State: x^ and s (2 n numbers; adaptive 3 n), and that of the compressor; n numbers and one message of scratch. Sends one
+/// compressed message to each neighbor. Host memory only.
+/// Errors: config_error for gamma or a matrix that does not suit; those of the compressor.
+/// Source: Koloskova, Stich, Jaggi, "Decentralized Stochastic Optimization and Gossip Algorithms with Compressed
+/// Communication", ICML 2019 (compress_first); their code for deep learning (mix_first); Aketi, Hashemi, Roy, "AdaGossip",
+/// arXiv:2404.05919. Departures: none known.
+template <class Compressor>
+struct choco {
+  Compressor compressor{};
+  double gamma = 0.5;
+  choco_order order = choco_order::compress_first;
+  public_copies copies = public_copies::at_start;
+  bool adaptive = false;
+  std::uint64_t seed = 1;
+
+  template <class B, class T>
+  struct state {
+    detail::message_maker<Compressor, T> maker;
+    buffer_t<B, T> copy;         // x^
+    buffer_t<B, T> sum;          // s
+    buffer_t<B, T> difference;   // x - x^, scratch
+    buffer_t<B, T> mean_square;  // v
+    template <class Visitor>
+    void visit(Visitor&& visitor) {
+      visitor("choco.copy", copy.view());
+      visitor("choco.sum", sum.view());
+      visitor("choco.mean_square", mean_square.view());
+      maker.memory.visit(visitor);
+    }
+  };
+  template <class T, tensor_backend B>
+  [[nodiscard]] state<B, T> init(const B& backend, const layout& tensors) const {
+    static_assert(std::is_same_v<typename B::space, host_space>, "choco compresses in host memory");
+    static_assert(polder::compressor<Compressor, T>,
+                  "the first parameter of choco is a compressor: qsgd, sign, top_k, …; see docs/reference/parts.md");
+    require<config_error>(gamma > 0.0 && gamma <= 1.0, "choco: gamma is ", gamma, " but must be in (0, 1]");
+    const std::size_t n = tensors.size();
+    return {detail::message_maker<Compressor, T>(compressor, tensors), backend.template zeros<T>(n),
+            backend.template zeros<T>(n), backend.template zeros<T>(n), backend.template zeros<T>(adaptive ? n : 0)};
+  }
+  [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps) const { return steps; }
+  void check(const topology::mixing_matrix& weights) const { detail::check_for_compression(weights, "choco"); }
+
+  template <class Context, class B, class T>
+  void begin(Context& ctx, state<B, T>& s) const {
+    if (copies == public_copies::zero) return;
+    ctx.backend.copy(ctx.params.x(), s.copy.view());
+    ctx.backend.copy(ctx.params.x(), s.sum.view());
+  }
+
+  template <class Context, class B, class T, class Observation>
+  bool mix(Context& ctx, state<B, T>& s, const Observation& observation) const {
+    if (order == choco_order::compress_first) {
+      send(ctx, s, ctx.params.half());
+      step(ctx, s, observation);
+    } else {
+      send(ctx, s, step(ctx, s, observation));
+    }
+    ctx.params.adopt_next();
+    return true;
+  }
+
+ private:
+  /// q = C(x - x^) goes to the neighbors and into the copies.
+  template <class Context, class B, class T>
+  void send(Context& ctx, state<B, T>& s, view<typename Context::space, const T> x) const {
+    ctx.backend.map(x.size, ops::difference{}, in(x), in(s.copy.view()), out(s.difference.view()));
+    s.maker.compress(ctx, compressor, seed, s.difference.view().as_const());
+    s.maker.exchange(ctx, compressor, [&](double weight, bool own, std::span<const std::byte> bytes) {
+      compressor.template decompress_add<T>(bytes, s.maker.tensors, weight, s.sum.view());
+      if (own) compressor.template decompress_add<T>(bytes, s.maker.tensors, 1.0, s.copy.view());
+    });
+  }
+  /// x_next = x_half + gamma (s - x^)
+  template <class Context, class B, class T, class Observation>
+  view<typename Context::space, const T> step(Context& ctx, state<B, T>& s, const Observation& observation) const {
+    using observer = decltype(observation.element);
+    const auto half = in(ctx.params.half());
+    const auto x_next = ctx.params.writable_next(ctx.comm);
+    if (adaptive) {
+      const double trusted = 1.0 - std::pow(0.999, static_cast<double>(ctx.round + 1));
+      detail::map_observed(ctx, ops::adaptive_consensus_step<observer>{gamma, trusted, observation.element},
+                           observation.streams, half, in(s.sum.view()), in(s.copy.view()), inout(s.mean_square.view()),
+                           out(x_next));
+    } else {
+      detail::map_observed(ctx, ops::consensus_step<observer>{gamma, observation.element}, observation.streams, half,
+                           in(s.sum.view()), in(s.copy.view()), out(x_next));
+    }
+    return x_next.as_const();
+  }
+};
+
+template <class Compressor, class... Rest>
+choco(Compressor, Rest...) -> choco<Compressor>;
+
+}  // namespace polder

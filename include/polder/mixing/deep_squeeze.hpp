@@ -1,0 +1,87 @@
+// polder — DeepSqueeze: gossip on compressed parameters, with the error kept for the next message.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include "polder/backend/tensor_backend.hpp"
+#include "polder/compress/compressor.hpp"
+#include "polder/compress/error_feedback.hpp"
+#include "polder/core/error.hpp"
+#include "polder/core/layout.hpp"
+#include "polder/mixing/compressed.hpp"
+#include "polder/mixing/part.hpp"
+#include "polder/ops/compressed_mixing.hpp"
+#include "polder/topology/mixing_matrix.hpp"
+
+namespace polder {
+
+/// DeepSqueeze with a compressor C:
+///
+///     p_i = x_i_half + e_i,    q_i = C(p_i),    e_i <- p_i - q_i
+///     x_i+ = x_i_half + gamma (sum_j w_ij q_j - q_i)                    j = i included
+///
+/// It compresses the parameters, not a difference: what C loses is proportional to ||x||, so coarse compressors need a small
+/// gamma. The mean of the workers stays where it is.
+///
+/// Parameters: compressor; gamma in (0, 1], the consensus step, default 0.5 (a choice of this library). seed: of the
+/// compressor's random numbers. W must be symmetric, doubly stochastic, connected, and the same in every round.
+///
+/// State: e (n numbers) and that of the compressor; n numbers and one message of scratch. Sends one compressed message to each
+/// neighbor. Host memory only. Errors: as choco.
+/// Source: Tang et al., "DeepSqueeze: Decentralization Meets Error-Compensated Compression", 2019.
+template <class Compressor>
+struct deep_squeeze {
+  Compressor compressor{};
+  double gamma = 0.5;
+  std::uint64_t seed = 1;
+
+  template <class B, class T>
+  struct state {
+    detail::message_maker<error_feedback<Compressor>, T> maker;
+    buffer_t<B, T> residual;  // sum_j w_ij q_j - q_i, scratch
+    template <class Visitor>
+    void visit(Visitor&& visitor) {
+      maker.memory.visit(visitor);
+    }
+  };
+  template <class T, tensor_backend B>
+  [[nodiscard]] state<B, T> init(const B& backend, const layout& tensors) const {
+    static_assert(std::is_same_v<typename B::space, host_space>, "deep_squeeze compresses in host memory");
+    static_assert(
+        polder::compressor<Compressor, T>,
+        "the first parameter of deep_squeeze is a compressor: qsgd, sign, top_k, …; see docs/reference/parts.md");
+    require<config_error>(gamma > 0.0 && gamma <= 1.0, "deep_squeeze: gamma is ", gamma, " but must be in (0, 1]");
+    return {detail::message_maker<error_feedback<Compressor>, T>(with_feedback(), tensors),
+            backend.template zeros<T>(tensors.size())};
+  }
+  [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps) const { return steps; }
+  void check(const topology::mixing_matrix& weights) const { detail::check_for_compression(weights, "deep_squeeze"); }
+
+  template <class Context, class B, class T, class Observation>
+  bool mix(Context& ctx, state<B, T>& s, const Observation& observation) const {
+    using observer = decltype(observation.element);
+    const error_feedback<Compressor> feedback = with_feedback();
+    s.maker.compress(ctx, feedback, seed, ctx.params.half());
+    ctx.backend.map(s.residual.size(), ops::clear{}, out(s.residual.view()));
+    s.maker.exchange(ctx, feedback, [&](double weight, bool own, std::span<const std::byte> bytes) {
+      feedback.template decompress_add<T>(bytes, s.maker.tensors, own ? weight - 1.0 : weight, s.residual.view());
+    });
+    const auto x_next = ctx.params.writable_next(ctx.comm);
+    detail::map_observed(ctx, ops::add_scaled<observer>{gamma, observation.element}, observation.streams,
+                         in(ctx.params.half()), in(s.residual.view()), out(x_next));
+    ctx.params.adopt_next();
+    return true;
+  }
+
+ private:
+  [[nodiscard]] error_feedback<Compressor> with_feedback() const { return {compressor}; }
+};
+
+template <class Compressor, class... Rest>
+deep_squeeze(Compressor, Rest...) -> deep_squeeze<Compressor>;
+
+}  // namespace polder
