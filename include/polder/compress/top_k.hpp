@@ -52,7 +52,9 @@ template <class T>
     for (; counts[bucket] < cut.ties; --bucket) cut.ties -= counts[bucket];
     cut.threshold |= bucket << below;
   }
-  for (std::size_t i = 0; i < m; ++i) cut.finite &= is_finite(x[i]);
+  bits largest = 0;
+  for (std::size_t i = 0; i < m; ++i) largest = std::max(largest, ops::magnitude_bits(x[i]));
+  cut.finite = largest < ops::infinity_bits<T>;
   return cut;
 }
 
