@@ -1,5 +1,6 @@
-// Compressors: encode and decode of ten million numbers. `of_memcpy` is the speed as a share of memcpy's in the same run: 1
-// means that it takes as long as copying the uncompressed vector. `ratio`: bytes of the vector over bytes on the wire.
+// Compressors: encode and decode of ten million numbers. `of_memcpy` is the speed as a share of memcpy's in the same
+// run: 1 means that it takes as long as copying the uncompressed vector. `ratio`: bytes of the vector over bytes on the
+// wire.
 #include <benchmark/benchmark.h>
 
 #include <cstddef>

@@ -11,9 +11,9 @@
 
 namespace polder::detail {
 
-/// 16 random bits for each of the codec_block numbers of block `block`: number j takes half j / 64 (0: the lower) of word
-/// (j / 16) mod 4 of random_words(key, 16 block + j mod 16). So 16 generators run side by side in vector registers and
-/// their words are used as they come.
+/// 16 random bits for each of the codec_block numbers of block `block`: number j takes half j / 64 (0: the lower) of
+/// word (j / 16) mod 4 of random_words(key, 16 block + j mod 16). So 16 generators run side by side in vector registers
+/// and their words are used as they come.
 POLDER_INLINE void fill_rounding_bits(const random_key& key, std::uint64_t block, std::uint32_t* bits) {
   constexpr std::size_t lanes = 16;
   static_assert(codec_block == 8 * lanes);
