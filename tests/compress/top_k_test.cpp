@@ -65,7 +65,8 @@ TEST_CASE("of equal numbers the first are kept, exactly k of them", "[top_k]") {
 }
 
 TEST_CASE("top_k sends k values and the cheaper of bitmap and packed offsets", "[top_k]") {
-  // m = 1000: offsets have 10 bits, a bitmap 125 bytes: k = 99 takes 124 bytes of offsets, k = 100 as much as the bitmap
+  // m = 1000: offsets have 10 bits, a bitmap 125 bytes: k = 99 takes 124 bytes of offsets, k = 100 as much as the
+  // bitmap
   CHECK(top_k{0.001}.max_bytes<float>(layout(1000)) == 40 + 2 + 4);
   CHECK(top_k{0.0995}.max_bytes<float>(layout(1000)) == 40 + 124 + 4 * 99);
   CHECK(top_k{0.1005}.max_bytes<double>(layout(1000)) == 40 + 125 + 4 * 100);

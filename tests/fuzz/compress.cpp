@@ -1,5 +1,5 @@
-// Any bytes as a compressed message, with the header that each decoder expects and the right check sum, so that the fuzzer
-// is not stopped by them: the numbers that come out are finite, or a compress_error says what is wrong.
+// Any bytes as a compressed message, with the header that each decoder expects and the right check sum, so that the
+// fuzzer is not stopped by them: the numbers that come out are finite, or a compress_error says what is wrong.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>

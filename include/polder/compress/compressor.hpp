@@ -33,13 +33,13 @@ enum class scaling : std::uint8_t { unbiased = 0, contraction = 1 };
 ///  1. K is an aggregate of hyperparameters. `k.template init<T>(layout)` checks them (config_error that names value
 ///     and range) and returns the state by value; `state.visit(v)` calls v(name, view) for each vector that a
 ///     checkpoint must hold. All workers of a run use equal compressors and layouts.
-///  2. `k.template max_bytes<T>(layout)` is the size of the largest message, header included. With `K::fixed_size` every
-///     message has exactly this size, so that a communicator may prepare its transfer once.
+///  2. `k.template max_bytes<T>(layout)` is the size of the largest message, header included. With `K::fixed_size`
+///     every message has exactly this size, so that a communicator may prepare its transfer once.
 ///  3. `k.template compress<T>(state, x, layout, stamp, out)` writes one message to the start of `out` and returns its
 ///     size: the bytes on the wire. `out` has room for max_bytes. It is a function of its arguments only: the same
 ///     stamp gives the same bits.
-///  4. `k.template decompress<T>(bytes, layout, y)` overwrites y with C(x); `k.template decompress_add<T>(bytes, layout,
-///     weight, y)` adds weight C(x) to y, with the same C(x) bit for bit. Neither needs the state or the stamp.
+///  4. `k.template decompress<T>(bytes, layout, y)` overwrites y with C(x); `k.template decompress_add<T>(bytes,
+///     layout, weight, y)` adds weight C(x) to y, with the same C(x) bit for bit. Neither needs the state or the stamp.
 ///  5. C works tensor by tensor of the layout. C(0) = 0 exactly; tensors of no and of one number are allowed.
 ///  6. Input that is not finite is a non_finite_error, finite input that the format cannot carry a compress_error; both
 ///     name the tensor. Sizes that do not agree are a config_error.

@@ -24,7 +24,8 @@ namespace polder {
 /// (`error_feedback<error_feedback<sign>>`), because one in braces is taken for a copy.
 /// State: e (n numbers) and the inner one; one state for each receiver that is sent inputs of its own. Wire: as inner.
 /// Cost: on top of encoding with inner, one pass that reads v and reads and writes e, and one decode into e.
-/// Errors: those of inner; config_error where v and layout have not the same size. After an error the memory is of no use.
+/// Errors: those of inner; config_error where v and layout have not the same size. After an error the memory is of no
+/// use.
 /// Source: the NGC and CGA codes, which keep one memory for each neighbor and tensor.
 template <class K>
 struct error_feedback {

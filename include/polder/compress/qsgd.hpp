@@ -26,20 +26,20 @@ namespace polder {
 ///     c = 1 (unbiased: E[C(v)] = v)  or  c = 1 / (1 + min(m / s^2, sqrt(m) / s)) (contraction with delta = c)
 ///
 /// Parameters:
-///   bits in 1..8, default 8.
-///   levels, default sign_inside: level and sign share the b bits, s = 2^(b-1) - 1, b >= 2. sign_beside: s = 2^b - 1 as in
-///     the literature, and one bit more for the sign, which the literature does not count.
+///   bits in 1..8, default 8: a quarter of float32, a choice of this library.
+///   levels, default sign_inside: level and sign share the b bits, s = 2^(b-1) - 1, b >= 2. sign_beside: s = 2^b - 1 as
+///     in the literature, and one bit more for the sign, which the literature does not count.
 ///   scale, default unbiased, the original method; use contraction inside error_feedback and CHOCO.
 ///   bucket, default 0: one norm for each tensor, as the reference codes. Else 64..4096 numbers share a norm (the last
 ///     bucket of a tensor may be shorter): the error grows with the bucket instead of the tensor.
-/// State: none. Wire: 40 bytes, and per bucket of m > 0 numbers 4 (the norm, a float32) + ceil(b m / 8), with sign_beside
-/// + ceil(m / 8).
-/// Cost: buckets are encoded in one pass (norm, levels, packing while the bucket is in cache), whole tensors in two; one
-/// pass to decode. 16 random bits a number.
+/// State: none. Wire: 40 bytes, and per bucket of m > 0 numbers 4 (the norm, a float32) + ceil(b m / 8), with
+/// sign_beside + ceil(m / 8).
+/// Cost: buckets are encoded in one pass (norm, levels, packing while the bucket is in cache), whole tensors in two;
+/// one pass to decode. 16 random bits a number.
 /// Errors: as the concept says; config_error for bits, bucket and enums; a norm above 2^127 is a compress_error.
-/// Source: the ChocoSGD, NGC and AdaG codes. Departures: those divide by a norm of 0; here C(0) = 0. The norm is rounded
-/// up to a float32, and a norm up to 2^-100 is sent as 0. Levels are rounded with 16 random bits, so that expectations
-/// are exact to 2^-17 of a level.
+/// Source: the ChocoSGD, NGC and AdaG codes. Departures: those divide by a norm of 0; here C(0) = 0. The norm is
+/// rounded up to a float32, and a norm up to 2^-100 is sent as 0. Levels are rounded with 16 random bits, so that
+/// expectations are exact to 2^-17 of a level.
 struct qsgd {
   enum class level_mode : std::uint8_t { sign_inside = 0, sign_beside = 1 };
   static constexpr bool fixed_size = true;

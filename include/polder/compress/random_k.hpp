@@ -23,10 +23,10 @@ namespace polder {
 ///     contraction   E||C(v) - v||^2 = (1 - k/m) ||v||^2
 ///     unbiased      E[C(v)] = v,  E||C(v) - v||^2 = (m/k - 1) ||v||^2
 ///
-/// Parameters: keep in (0, 1], the fraction that is kept; default 0.01. scale, default contraction. same_positions,
-/// default false: with true the worker and the edge do not count, so that all messages of a step have the same positions
-/// and their values may be summed as they are. (Independent positions per worker lose less: in the reference code all
-/// ranks share a seed and so their positions.)
+/// Parameters: keep in (0, 1], the fraction that is kept; default 0.01, a choice of this library. scale, default
+/// contraction. same_positions, default false: with true the worker and the edge do not count, so that all messages of
+/// a step have the same positions and their values may be summed as they are. (In the reference code all ranks share a
+/// seed and so, maybe, their positions.)
 /// State: none. Wire: 40 bytes, 24 for the stamp, and 4 k (float32) per tensor.
 /// Cost: one random word for each of the n numbers, to encode and to decode.
 /// Errors: as the concept says; config_error for keep; a number above float32 is a compress_error.

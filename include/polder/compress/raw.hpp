@@ -10,6 +10,7 @@
 #include "polder/compress/compressor.hpp"
 #include "polder/compress/message.hpp"
 #include "polder/compress/tensors.hpp"
+#include "polder/ops/quantize.hpp"
 
 namespace polder {
 
@@ -37,9 +38,10 @@ struct raw {
     for (const tensor_info& tensor : tensors.tensors()) {
       const T* from = x.data() + tensor.offset;
       const std::size_t m = tensor.size();
-      bool finite = true;
-      for (std::size_t i = 0; i < m; ++i) finite &= detail::is_finite(from[i]);
-      if (!finite) detail::refuse_numbers(codec::raw, tensor, from, std::numeric_limits<double>::infinity(), "");
+      ops::bits_of<T> largest = 0;
+      for (std::size_t i = 0; i < m; ++i) largest = std::max(largest, ops::magnitude_bits(from[i]));
+      if (largest >= ops::infinity_bits<T>)
+        detail::refuse_numbers(codec::raw, tensor, from, std::numeric_limits<double>::infinity(), "");
     }
     if (!x.empty()) std::memcpy(out.data() + message_header_bytes, x.data(), x.size_bytes());
     return detail::seal_message(out, header<T>(tensors));
@@ -64,17 +66,17 @@ struct raw {
     const std::byte* from = open_message(bytes, header<T>(tensors)).data();
     for (const tensor_info& tensor : tensors.tensors()) {
       const std::size_t m = tensor.size();
-      bool finite = true;
+      ops::bits_of<T> largest = 0;
       T values[detail::codec_block];
       for (std::size_t begin = 0; begin < m; begin += detail::codec_block) {
         const std::size_t count = std::min(detail::codec_block, m - begin);
         T* to = y.data() + tensor.offset + begin;
         std::memcpy(values, from, count * sizeof(T));
-        for (std::size_t i = 0; i < count; ++i) finite &= detail::is_finite(values[i]);
+        for (std::size_t i = 0; i < count; ++i) largest = std::max(largest, ops::magnitude_bits(values[i]));
         for (std::size_t i = 0; i < count; ++i) sink(to[i], values[i]);
         from += count * sizeof(T);
       }
-      detail::require_finite_payload(finite, codec::raw, tensor);
+      detail::require_finite_payload(largest < ops::infinity_bits<T>, codec::raw, tensor);
     }
   }
 };

@@ -52,7 +52,9 @@ template <class T>
     for (; counts[bucket] < cut.ties; --bucket) cut.ties -= counts[bucket];
     cut.threshold |= bucket << below;
   }
-  for (std::size_t i = 0; i < m; ++i) cut.finite &= is_finite(x[i]);
+  bits largest = 0;
+  for (std::size_t i = 0; i < m; ++i) largest = std::max(largest, ops::magnitude_bits(x[i]));
+  cut.finite = largest < ops::infinity_bits<T>;
   return cut;
 }
 
@@ -76,10 +78,11 @@ struct index_code {
 ///     C(v)_i = v_i where |v_i| is among the k largest, else 0
 ///     ||C(v) - v||^2 <= (1 - k/m) ||v||^2             a contraction with delta = k/m
 ///
-/// Parameters: keep in (0, 1], the fraction that is kept; default 0.01. State: none; use it inside error_feedback.
-/// Wire: 40 bytes, and per tensor min(ceil(m / 8), ceil(k b / 8)) + 4 k: a bitmap or k offsets of b = ceil(log2 m) bits,
-/// and k float32. Cost: exact radix selection, 5 passes over float32 to encode (8 over float64); decoding touches k
-/// numbers (decompress_add) or n (decompress).
+/// Parameters: keep in (0, 1], the fraction that is kept; default 0.01, a choice of this library.
+/// State: none; use it inside error_feedback.
+/// Wire: 40 bytes, and per tensor min(ceil(m / 8), ceil(k b / 8)) + 4 k: a bitmap or k offsets of b = ceil(log2 m)
+/// bits, and k float32. Cost: exact radix selection, 5 passes over float32 to encode (8 over float64); decoding touches
+/// k numbers (decompress_add) or n (decompress).
 /// Errors: as the concept says; config_error for keep; a number above float32 is a compress_error.
 /// Source: the ChocoSGD, NGC and AdaG codes, whose `ratio` is the fraction dropped. Departures: ties are broken by the
 /// index, so that the same numbers give the same bits; values travel as float32 whatever T is.

@@ -112,11 +112,9 @@ struct from_fp16 {
   POLDER_HD float operator()(std::uint16_t half) const {
     const std::uint32_t sign = (half & 0x8000u) << 16;
     const std::uint32_t size = half & 0x7FFFu;
-    const std::uint32_t usual = (size << 13) + 0x38000000u;
-    const std::uint32_t large = (size << 13) | 0x7F800000u;
-    // a subnormal half is a whole number of 2^-24
-    const auto small = std::bit_cast<std::uint32_t>(static_cast<float>(static_cast<std::int32_t>(size)) * 0x1p-24f);
-    const std::uint32_t bits = size >= 0x7C00u ? large : size < 0x400u ? small : usual;
+    // the exponent's bias is 15 in a half, 127 in a float: 2^112 lies between, for subnormal halves as well
+    const auto usual = std::bit_cast<std::uint32_t>(std::bit_cast<float>(size << 13) * 0x1p112f);
+    const std::uint32_t bits = size >= 0x7C00u ? (size << 13) | 0x7F800000u : usual;
     return std::bit_cast<float>(bits | sign);
   }
 };
