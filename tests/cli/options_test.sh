@@ -83,6 +83,18 @@ cp "$scratch/train.csv" "$scratch/test.csv"
   fail "a run on CSV files: $(cat "$scratch/out")"
 [ "$(value dataset "$scratch/out")" = user ] || fail "the dataset of CSV files is $(value dataset "$scratch/out")"
 
+# A stray label is named, instead of a network of a million outputs.
+mkdir "$scratch/stray"
+{
+  cat "$scratch/train.csv"
+  echo '1,2,3,1000000'
+} >"$scratch/stray/train.csv"
+cp "$scratch/test.csv" "$scratch/stray"
+status=0
+timeout 60 "$POLDER_TRAIN" --data "$scratch/stray" --workers 4 --epochs 1 --batch 10 >"$scratch/out" 2>"$scratch/err" || status=$?
+[ "$status" -eq 1 ] || fail "a stray label ends with status $status"
+grep -q "stray/train.csv' row 401: the label 1000000 " "$scratch/err" || fail "a stray label: $(cat "$scratch/err")"
+
 # A run that fails: status 1, worker and step named.
 status=0
 # shellcheck disable=SC2086
