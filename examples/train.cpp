@@ -81,7 +81,7 @@ void train(options& o, bool speaks) {
   line.reset();
   if (!speaks) return;
 
-  if (!o.export_to.empty()) {
+  const auto export_mean = [&] {
     polder::io::safetensors_writer file;
     for (const polder::tensor_info& tensor : task->tensors().tensors()) {
       file.add(tensor.name, std::span<const float>(result.mean).subspan(tensor.offset, tensor.size()), tensor.shape);
@@ -89,10 +89,22 @@ void train(options& o, bool speaks) {
     file.metadata("model", o.model);
     file.metadata("dataset", o.dataset);
     file.write(o.export_to);
-  }
+  };
   const polder::io::json numbers = summary(o, result);
-  if (report) std::fputs((report->add(o, numbers) + "\n").c_str(), stdout);
+  // What cannot be written after the training must not cost the numbers, and MPI_Abort must not cost the buffer.
+  std::string failures;
+  const auto attempt = [&](auto&& action) {
+    try {
+      action();
+    } catch (const std::exception& e) {
+      failures += polder::text(failures.empty() ? "" : "; ", e.what());
+    }
+  };
+  if (!o.export_to.empty()) attempt(export_mean);
+  if (report) attempt([&] { std::fputs((report->add(o, numbers, say) + "\n").c_str(), stdout); });
   std::printf("%s\n", numbers.dump().c_str());
+  std::fflush(stdout);
+  polder::require<polder::data_error>(failures.empty(), "the run is done, but: ", failures);
 }
 
 /// Whether this process may speak before MPI has told its rank: under mpirun only the first one.
