@@ -124,13 +124,15 @@ void add_data_and_model(command_line& line, options& o) {
 
 void add_training(command_line& line, options& o) {
   line.group("Training");
-  line.whole<std::uint64_t>("--epochs", o.epochs, 1,
-                            "passes over the data, of floor(floor(N / workers) / batch) steps");
+  // A run of more epochs does not end in a lifetime; below, steps times epochs fit into 64 bits.
+  line.whole<std::uint64_t>("--epochs", o.epochs, 1, "passes over the data, of floor(floor(N / workers) / batch) steps",
+                            1'000'000'000);
   line.whole<std::size_t>("--batch", o.batch, 1, "images of a step, per worker");
   line.number("--lr", o.lr, not_negative, "learning rate");
-  line.word("--lr-schedule", "KIND[:N]", o.lr_schedule,
-            "constant, steps (x 0.1 at 50 % and 75 %), cosine (to 0); with :N for N epochs of warm-up",
-            "constant, steps, cosine, with :N behind it for N epochs of warm-up, as in cosine:5", is_schedule);
+  line.word(
+      "--lr-schedule", "KIND[:N]", o.lr_schedule,
+      "constant, steps (x 0.1 at 50 % and 75 %), cosine (to 0); with :N for N epochs of warm-up, fewer than --epochs",
+      "constant, steps, cosine, with :N behind it for N epochs of warm-up, as in cosine:5", is_schedule);
   line.number("--momentum", o.momentum, coefficient, "beta (all but d_psgd)");
   line.number("--mu", o.mu, coefficient, "memory of the quasi-global momentum (qgm, q_saddle)");
   line.number("--rho", o.rho, not_negative, "radius of the sharpness-aware gradient (q_saddle)");
@@ -196,6 +198,8 @@ void check_together(const command_line& line, const options& o) {
                        o.checkpoint_every, ": needs --checkpoint DIR");
   require<usage_error>(o.eval_every != 0 || !line.given("--eval-samples"), "--eval-samples ", o.eval_samples,
                        ": does not apply with --eval-every 0");
+  require<usage_error>(parts_of(o.lr_schedule).warmup_epochs < o.epochs, "--lr-schedule ", o.lr_schedule,
+                       ": allowed: fewer epochs of warm-up than the ", o.epochs, " of --epochs");
 }
 
 }  // namespace

@@ -7,7 +7,7 @@ rejects() {
   pattern=$1
   shift
   status=0
-  "$POLDER_TRAIN" "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
+  timeout 60 "$POLDER_TRAIN" "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
   [ "$status" -eq 2 ] || fail "'$*' ends with status $status"
   [ ! -s "$scratch/out" ] || fail "'$*' writes to stdout"
   [ "$(wc -l <"$scratch/err")" -eq 1 ] || fail "'$*' says more or less than one line: $(cat "$scratch/err")"
@@ -18,7 +18,8 @@ rejects '--lr nan: allowed' --lr nan
 rejects '--lr -1: allowed' --lr -1
 rejects '--lr: allowed: given once' --lr
 rejects '--lr: allowed: given once' --lr 0.1 --lr 0.2
-rejects '--epochs 0: allowed: a whole number >= 1' --epochs 0
+rejects '--epochs 0: allowed: a whole number from 1 to 1000000000' --epochs 0
+rejects '--epochs 18446744073709551615: allowed: a whole number from 1 to 1000000000' --epochs 18446744073709551615
 rejects '--epochs 1.5: allowed' --epochs 1.5
 rejects '--batch 99999999999999999999: allowed' --batch 99999999999999999999
 rejects '--workers 1000: allowed: a whole number from 1 to 256' --workers 1000
@@ -27,6 +28,9 @@ rejects '--gamma 0: allowed: a number in (0, 1\]' --gamma 0
 rejects '--method adam: allowed: all_reduce, d_psgd' --method adam
 rejects '--partition dirichlet:0: allowed' --partition dirichlet:0
 rejects '--lr-schedule linear: allowed' --lr-schedule linear
+rejects '--lr-schedule cosine:100: allowed: fewer epochs of warm-up than the 4 of --epochs' --epochs 4 --lr-schedule cosine:100
+rejects '--lr-schedule constant:4: allowed: fewer epochs' --epochs 4 --lr-schedule constant:4
+rejects '--lr-schedule steps:9223372036854775808: allowed: fewer epochs' --lr-schedule steps:9223372036854775808
 rejects '--model lenet6: allowed: lenet5' --model lenet6
 rejects '--dataset mnist: allowed: fashion-mnist, digits, user' --dataset mnist
 rejects '--topology pentagon: .*allowed are ring' --topology pentagon
