@@ -1,6 +1,4 @@
 // polder-train: trains a network with any method, graph, backend and communicator of polder. See polder-train --help.
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -13,10 +11,10 @@
 #include <vector>
 
 #include "polder/core/error.hpp"
-#include "polder/io/file.hpp"
 #include "polder/io/safetensors_writer.hpp"
 #include "polder/train/progress.hpp"
 #include "train/options.hpp"
+#include "train/paths.hpp"
 #include "train/problem.hpp"
 #include "train/records.hpp"
 #include "train/report.hpp"
@@ -43,13 +41,18 @@ void train(options& o, bool speaks) {
   const auto say = [&](const std::string& sentence) {
     if (speaks) std::fprintf(stderr, "polder-train: %s\n", sentence.c_str());
   };
-  if (!o.export_to.empty()) {
-    const std::string folder = polder::io::folder_of(o.export_to);
-    polder::require<usage_error>(::access(folder.c_str(), W_OK) == 0, "--export ", o.export_to,
-                                 ": allowed: a file in a folder that is there and can be written");
+  if (speaks) {
+    check_file("--export", o.export_to);
+    check_file("--log", o.log);
+    check_folder("--report", o.report);
   }
+  check_folder("--checkpoint", o.checkpoint);
+  const bool nothing_yet = !o.resume.empty() && !polder::checkpoint_folder(o.resume, {}).holds_run();
+  polder::require<usage_error>(!nothing_yet || o.resume == o.checkpoint, "--resume ", o.resume,
+                               ": there is no checkpoint in it; allowed: a folder that holds the checkpoints of a run, "
+                               "or the folder of --checkpoint");
   const std::unique_ptr<problem> task = make_problem(o, say);
-  if (!o.resume.empty() && o.resume == o.checkpoint && !polder::checkpoint_folder(o.resume, {}).holds_run()) {
+  if (nothing_yet) {
     say("there is no checkpoint in '" + o.resume + "' yet: starting from the beginning.");
     o.resume.clear();
   }

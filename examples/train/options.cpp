@@ -11,6 +11,7 @@
 #include "polder/topology/from_name.hpp"
 #include "polder/version.hpp"
 #include "train/command_line.hpp"
+#include "train/paths.hpp"
 #include "train/problem.hpp"
 
 namespace polder_train {
@@ -283,6 +284,8 @@ options parse_options(int argc, char** argv) {
   o.workers_given = line.given("--workers");
   if (o.method == "local_sgd" && !line.given("--pull")) o.pull = 1.0;
   check_together(line, o);
+  // From here on one folder has one name.
+  if (!o.resume.empty() && !o.checkpoint.empty() && same_folder(o.resume, o.checkpoint)) o.resume = o.checkpoint;
   return o;
 }
 

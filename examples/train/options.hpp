@@ -54,7 +54,7 @@ struct options {
   std::string label;
   std::string checkpoint;
   std::uint64_t checkpoint_every = 0;  // steps
-  std::string resume;
+  std::string resume;                  // equals checkpoint if it is the same folder
   std::string export_to;
 
   std::string data_hash;  // of the training images, once they are read

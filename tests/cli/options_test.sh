@@ -53,6 +53,22 @@ rejects '--dataset user: needs --data' --dataset user
 # shellcheck disable=SC2086
 rejects '1000 samples for 8 workers are fewer than a batch of 500' $digits --batch 500 --workers 8
 rejects "--data $scratch: allowed: a folder with" --data "$scratch"
+rejects '--data /nonexistent: allowed: a folder with train-images-idx3-ubyte' --dataset fashion-mnist --data /nonexistent
+rejects '--data /nonexistent: allowed: a folder with optdigits-train.csv' --dataset digits --data /nonexistent
+rejects '--data examples/data: allowed: a folder with train-images.npy' --dataset user --data examples/data
+# What only the file system can tell: before anything is trained.
+# shellcheck disable=SC2086
+rejects '--resume /nonexistent: .*allowed: a folder that holds the checkpoints of a run' $digits --resume /nonexistent
+# shellcheck disable=SC2086
+rejects '--log /nonexistent/x.jsonl: allowed: a file in a folder that is there' $digits --log /nonexistent/x.jsonl
+# shellcheck disable=SC2086
+rejects '--export /nonexistent/x: allowed: a file in a folder that is there' $digits --export /nonexistent/x
+# shellcheck disable=SC2086
+rejects "--log $scratch: allowed: a file" $digits --log "$scratch"
+# shellcheck disable=SC2086
+rejects '--report README.md/here: allowed: a folder' $digits --report README.md/here
+# shellcheck disable=SC2086
+rejects '--checkpoint README.md: allowed: a folder' $digits --checkpoint README.md
 
 # One run with all it can leave behind.
 # shellcheck disable=SC2086

@@ -81,8 +81,20 @@ mkdir "$scratch/empty"
 status=0
 # shellcheck disable=SC2086
 "$POLDER_TRAIN" $run --resume "$scratch/empty" >"$scratch/out" 2>"$scratch/err" || status=$?
-[ $status -eq 1 ] || fail "resuming from an empty folder ends with status $status"
+[ $status -eq 2 ] || fail "resuming from an empty folder ends with status $status"
 grep -q 'there is no checkpoint in' "$scratch/err" || fail "an empty folder: $(cat "$scratch/err")"
+# One folder with two names is one folder, both at the first start and when there is something to resume.
+ln -s "$scratch" "$scratch/link"
+for name in "$scratch/./twice" "$scratch/twice/" "$scratch/link/twice" "$scratch/empty/../twice"; do
+  rm -rf "$scratch/twice"
+  for start in first second; do
+    # shellcheck disable=SC2086
+    "$POLDER_TRAIN" $run --checkpoint "$scratch/twice" --resume "$name" >"$scratch/out" 2>"$scratch/err" ||
+      fail "the $start start with --resume $name: $(cat "$scratch/err")"
+  done
+  grep -q 'going on after step' "$scratch/err" || fail "--resume $name starts anew: $(cat "$scratch/err")"
+done
+
 # A new run does not write over an old one's checkpoints.
 status=0
 # shellcheck disable=SC2086
