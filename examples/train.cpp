@@ -110,10 +110,29 @@ void train(options& o, bool speaks) {
   polder::require<polder::data_error>(failures.empty(), "the run is done, but: ", failures);
 }
 
+/// What mpirun (Open MPI's, or one that speaks PMI as MPICH's does) tells a process before MPI starts; empty without it.
+std::string from_mpirun(const std::string& what) {
+  for (const char* const starter : {"OMPI_COMM_WORLD_", "PMI_"}) {
+    if (const char* const value = std::getenv((starter + what).c_str())) return value;
+  }
+  return {};
+}
 /// Whether this process may speak before MPI has told its rank: under mpirun only the first one.
 bool is_first_rank() {
-  const char* const rank = std::getenv("OMPI_COMM_WORLD_RANK");
-  return rank == nullptr || std::string(rank) == "0";
+  const std::string rank = from_mpirun("RANK");
+  return rank.empty() || rank == "0";
+}
+/// Processes that do not know of each other would all train all workers, and write the same files.
+void check_alone(const options& o) {
+  const std::string size = from_mpirun("SIZE");
+  if (o.communicator != "in_process" || size.empty() || size == "1") return;
+#if defined(POLDER_HAVE_MPI)
+  const char* const allowed = "--communicator mpi, or a start without mpirun";
+#else
+  const char* const allowed = "a start without mpirun (this polder-train was built without MPI)";
+#endif
+  polder::fail<usage_error>("--communicator ", o.communicator, ": mpirun started ", size,
+                            " processes, and each would do the whole run; allowed: ", allowed);
 }
 
 /// How a run ended: exit status, and a sentence if it failed.
@@ -154,8 +173,15 @@ int run_mpi(options& o) {
 
 int main(int argc, char** argv) {
   options o;
-  ending end = guarded([&] { o = parse_options(argc, argv); });
-  if (end.status != 0 && !is_first_rank()) return end.status;
+  ending end = guarded([&] {
+    o = parse_options(argc, argv);
+    check_alone(o);
+  });
+  if (end.status != 0 && !is_first_rank()) {
+    // mpirun ends all of them when one fails: the first rank must have spoken by then.
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    return end.status;
+  }
 #if defined(POLDER_HAVE_MPI)
   if (end.status == 0 && o.communicator == "mpi") return run_mpi(o);
 #endif

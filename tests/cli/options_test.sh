@@ -40,6 +40,19 @@ rejects '--backend cuda: allowed' --backend cuda
 rejects '--push-schedule up: allowed' --method dppf --push-schedule up
 rejects "unknown argument '--learning-rate'" --learning-rate 1
 rejects "unknown argument 'more'" more
+# Many processes that do not know of each other.
+for ranks in OMPI_COMM_WORLD PMI; do
+  export "${ranks}_SIZE=3" "${ranks}_RANK=0"
+  # shellcheck disable=SC2086
+  rejects '--communicator in_process: .*3 processes.*; allowed: ' $digits --epochs 1
+  export "${ranks}_RANK=2"
+  status=0
+  # shellcheck disable=SC2086
+  "$POLDER_TRAIN" $digits --epochs 1 >"$scratch/out" 2>&1 || status=$?
+  [ "$status" -eq 2 ] || fail "the third of three processes ends with status $status"
+  [ ! -s "$scratch/out" ] || fail "the third of three processes says: $(cat "$scratch/out")"
+  unset "${ranks}_SIZE" "${ranks}_RANK"
+done
 # Options of other methods are not ignored.
 rejects '--rho 0.1: does not apply to --method qgm; allowed with q_saddle' --method qgm --rho 0.1
 rejects '--topology ring: does not apply to --method all_reduce' --method all_reduce --topology ring
