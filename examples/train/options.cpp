@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "polder/data/partition.hpp"
+#include "polder/io/checksum.hpp"
+#include "polder/io/file.hpp"
 #include "polder/topology/from_name.hpp"
 #include "polder/version.hpp"
 #include "train/command_line.hpp"
@@ -203,6 +205,17 @@ void check_together(const command_line& line, const options& o) {
                        ": allowed: fewer epochs of warm-up than the ", o.epochs, " of --epochs");
 }
 
+/// The edges of a graph in one number, whatever their order in the file.
+std::string fingerprint(const polder::topology::graph& g) {
+  std::string edges;
+  for (std::size_t phase = 0; phase < g.period(); ++phase) {
+    for (int rank = 0; rank < g.size(); ++rank) {
+      for (const int from : g.in_neighbors(phase, rank)) edges += text(phase, ' ', from, ' ', rank, '\n');
+    }
+  }
+  return polder::io::hex64(polder::io::checksum64(polder::io::as_bytes(edges)));
+}
+
 }  // namespace
 
 bool options::has(std::string_view option) const {
@@ -233,6 +246,7 @@ polder::run_configuration options::configuration() const {
   all.add("--method", method);
   all.add("--workers", workers);
   add_if("--topology", topology);
+  if (!graph_hash.empty()) all.add("edges of the graph", graph_hash);
   add_if("--gamma", gamma);
   add_if("--period", period);
   add_if("--pull", pull);
@@ -265,7 +279,8 @@ void options::settle_workers(int ranks) {
   }
   if (!gossips()) return;
   try {
-    (void)polder::topology::from_name(topology, workers);
+    const polder::topology::graph g = polder::topology::from_name(topology, workers);
+    if (topology.starts_with("edges:")) graph_hash = fingerprint(g);
   } catch (const polder::error& e) {
     fail<usage_error>("--topology ", topology, ": ", e.what());
   }
