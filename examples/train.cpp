@@ -1,6 +1,4 @@
 // polder-train: trains a network with any method, graph, backend and communicator of polder. See polder-train --help.
-#include <unistd.h>
-
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -13,10 +11,10 @@
 #include <vector>
 
 #include "polder/core/error.hpp"
-#include "polder/io/file.hpp"
 #include "polder/io/safetensors_writer.hpp"
 #include "polder/train/progress.hpp"
 #include "train/options.hpp"
+#include "train/paths.hpp"
 #include "train/problem.hpp"
 #include "train/records.hpp"
 #include "train/report.hpp"
@@ -43,13 +41,18 @@ void train(options& o, bool speaks) {
   const auto say = [&](const std::string& sentence) {
     if (speaks) std::fprintf(stderr, "polder-train: %s\n", sentence.c_str());
   };
-  if (!o.export_to.empty()) {
-    const std::string folder = polder::io::folder_of(o.export_to);
-    polder::require<usage_error>(::access(folder.c_str(), W_OK) == 0, "--export ", o.export_to,
-                                 ": allowed: a file in a folder that is there and can be written");
+  if (speaks) {
+    check_file("--export", o.export_to);
+    check_file("--log", o.log);
+    check_folder("--report", o.report);
   }
+  check_folder("--checkpoint", o.checkpoint);
+  const bool nothing_yet = !o.resume.empty() && !polder::checkpoint_folder(o.resume, {}).holds_run();
+  polder::require<usage_error>(!nothing_yet || o.resume == o.checkpoint, "--resume ", o.resume,
+                               ": there is no checkpoint in it; allowed: a folder that holds the checkpoints of a run, "
+                               "or the folder of --checkpoint");
   const std::unique_ptr<problem> task = make_problem(o, say);
-  if (!o.resume.empty() && o.resume == o.checkpoint && !polder::checkpoint_folder(o.resume, {}).holds_run()) {
+  if (nothing_yet) {
     say("there is no checkpoint in '" + o.resume + "' yet: starting from the beginning.");
     o.resume.clear();
   }
@@ -81,7 +84,7 @@ void train(options& o, bool speaks) {
   line.reset();
   if (!speaks) return;
 
-  if (!o.export_to.empty()) {
+  const auto export_mean = [&] {
     polder::io::safetensors_writer file;
     for (const polder::tensor_info& tensor : task->tensors().tensors()) {
       file.add(tensor.name, std::span<const float>(result.mean).subspan(tensor.offset, tensor.size()), tensor.shape);
@@ -89,16 +92,47 @@ void train(options& o, bool speaks) {
     file.metadata("model", o.model);
     file.metadata("dataset", o.dataset);
     file.write(o.export_to);
-  }
+  };
   const polder::io::json numbers = summary(o, result);
-  if (report) std::fputs((report->add(o, numbers) + "\n").c_str(), stdout);
+  // What cannot be written after the training must not cost the numbers, and MPI_Abort must not cost the buffer.
+  std::string failures;
+  const auto attempt = [&](auto&& action) {
+    try {
+      action();
+    } catch (const std::exception& e) {
+      failures += polder::text(failures.empty() ? "" : "; ", e.what());
+    }
+  };
+  if (!o.export_to.empty()) attempt(export_mean);
+  if (report) attempt([&] { std::fputs((report->add(o, numbers, say) + "\n").c_str(), stdout); });
   std::printf("%s\n", numbers.dump().c_str());
+  std::fflush(stdout);
+  polder::require<polder::data_error>(failures.empty(), "the run is done, but: ", failures);
 }
 
+/// What mpirun (Open MPI's, or one that speaks PMI as MPICH's does) tells a process before MPI starts; empty without it.
+std::string from_mpirun(const std::string& what) {
+  for (const char* const starter : {"OMPI_COMM_WORLD_", "PMI_"}) {
+    if (const char* const value = std::getenv((starter + what).c_str())) return value;
+  }
+  return {};
+}
 /// Whether this process may speak before MPI has told its rank: under mpirun only the first one.
 bool is_first_rank() {
-  const char* const rank = std::getenv("OMPI_COMM_WORLD_RANK");
-  return rank == nullptr || std::string(rank) == "0";
+  const std::string rank = from_mpirun("RANK");
+  return rank.empty() || rank == "0";
+}
+/// Processes that do not know of each other would all train all workers, and write the same files.
+void check_alone(const options& o) {
+  const std::string size = from_mpirun("SIZE");
+  if (o.communicator != "in_process" || size.empty() || size == "1") return;
+#if defined(POLDER_HAVE_MPI)
+  const char* const allowed = "--communicator mpi, or a start without mpirun";
+#else
+  const char* const allowed = "a start without mpirun (this polder-train was built without MPI)";
+#endif
+  polder::fail<usage_error>("--communicator ", o.communicator, ": mpirun started ", size,
+                            " processes, and each would do the whole run; allowed: ", allowed);
 }
 
 /// How a run ended: exit status, and a sentence if it failed.
@@ -139,8 +173,15 @@ int run_mpi(options& o) {
 
 int main(int argc, char** argv) {
   options o;
-  ending end = guarded([&] { o = parse_options(argc, argv); });
-  if (end.status != 0 && !is_first_rank()) return end.status;
+  ending end = guarded([&] {
+    o = parse_options(argc, argv);
+    check_alone(o);
+  });
+  if (end.status != 0 && !is_first_rank()) {
+    // mpirun ends all of them when one fails: the first rank must have spoken by then.
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    return end.status;
+  }
 #if defined(POLDER_HAVE_MPI)
   if (end.status == 0 && o.communicator == "mpi") return run_mpi(o);
 #endif

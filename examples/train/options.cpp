@@ -8,9 +8,12 @@
 #include <vector>
 
 #include "polder/data/partition.hpp"
+#include "polder/io/checksum.hpp"
+#include "polder/io/file.hpp"
 #include "polder/topology/from_name.hpp"
 #include "polder/version.hpp"
 #include "train/command_line.hpp"
+#include "train/paths.hpp"
 #include "train/problem.hpp"
 
 namespace polder_train {
@@ -124,13 +127,15 @@ void add_data_and_model(command_line& line, options& o) {
 
 void add_training(command_line& line, options& o) {
   line.group("Training");
-  line.whole<std::uint64_t>("--epochs", o.epochs, 1,
-                            "passes over the data, of floor(floor(N / workers) / batch) steps");
+  // A run of more epochs does not end in a lifetime; below, steps times epochs fit into 64 bits.
+  line.whole<std::uint64_t>("--epochs", o.epochs, 1, "passes over the data, of floor(floor(N / workers) / batch) steps",
+                            1'000'000'000);
   line.whole<std::size_t>("--batch", o.batch, 1, "images of a step, per worker");
   line.number("--lr", o.lr, not_negative, "learning rate");
-  line.word("--lr-schedule", "KIND[:N]", o.lr_schedule,
-            "constant, steps (x 0.1 at 50 % and 75 %), cosine (to 0); with :N for N epochs of warm-up",
-            "constant, steps, cosine, with :N behind it for N epochs of warm-up, as in cosine:5", is_schedule);
+  line.word(
+      "--lr-schedule", "KIND[:N]", o.lr_schedule,
+      "constant, steps (x 0.1 at 50 % and 75 %), cosine (to 0); with :N for N epochs of warm-up, fewer than --epochs",
+      "constant, steps, cosine, with :N behind it for N epochs of warm-up, as in cosine:5", is_schedule);
   line.number("--momentum", o.momentum, coefficient, "beta (all but d_psgd)");
   line.number("--mu", o.mu, coefficient, "memory of the quasi-global momentum (qgm, q_saddle)");
   line.number("--rho", o.rho, not_negative, "radius of the sharpness-aware gradient (q_saddle)");
@@ -196,6 +201,19 @@ void check_together(const command_line& line, const options& o) {
                        o.checkpoint_every, ": needs --checkpoint DIR");
   require<usage_error>(o.eval_every != 0 || !line.given("--eval-samples"), "--eval-samples ", o.eval_samples,
                        ": does not apply with --eval-every 0");
+  require<usage_error>(parts_of(o.lr_schedule).warmup_epochs < o.epochs, "--lr-schedule ", o.lr_schedule,
+                       ": allowed: fewer epochs of warm-up than the ", o.epochs, " of --epochs");
+}
+
+/// The edges of a graph in one number, whatever their order in the file.
+std::string fingerprint(const polder::topology::graph& g) {
+  std::string edges;
+  for (std::size_t phase = 0; phase < g.period(); ++phase) {
+    for (int rank = 0; rank < g.size(); ++rank) {
+      for (const int from : g.in_neighbors(phase, rank)) edges += text(phase, ' ', from, ' ', rank, '\n');
+    }
+  }
+  return polder::io::hex64(polder::io::checksum64(polder::io::as_bytes(edges)));
 }
 
 }  // namespace
@@ -228,6 +246,7 @@ polder::run_configuration options::configuration() const {
   all.add("--method", method);
   all.add("--workers", workers);
   add_if("--topology", topology);
+  if (!graph_hash.empty()) all.add("edges of the graph", graph_hash);
   add_if("--gamma", gamma);
   add_if("--period", period);
   add_if("--pull", pull);
@@ -260,7 +279,8 @@ void options::settle_workers(int ranks) {
   }
   if (!gossips()) return;
   try {
-    (void)polder::topology::from_name(topology, workers);
+    const polder::topology::graph g = polder::topology::from_name(topology, workers);
+    if (topology.starts_with("edges:")) graph_hash = fingerprint(g);
   } catch (const polder::error& e) {
     fail<usage_error>("--topology ", topology, ": ", e.what());
   }
@@ -279,6 +299,8 @@ options parse_options(int argc, char** argv) {
   o.workers_given = line.given("--workers");
   if (o.method == "local_sgd" && !line.given("--pull")) o.pull = 1.0;
   check_together(line, o);
+  // From here on one folder has one name.
+  if (!o.resume.empty() && !o.checkpoint.empty() && same_folder(o.resume, o.checkpoint)) o.resume = o.checkpoint;
   return o;
 }
 

@@ -54,10 +54,11 @@ struct options {
   std::string label;
   std::string checkpoint;
   std::uint64_t checkpoint_every = 0;  // steps
-  std::string resume;
+  std::string resume;                  // equals checkpoint if it is the same folder
   std::string export_to;
 
-  std::string data_hash;  // of the training images, once they are read
+  std::string data_hash;   // of the training images, once they are read
+  std::string graph_hash;  // of the edges, if they are read from a file
 
   /// Fits the number of workers to the ranks of mpirun, and looks whether the graph can have as many.
   void settle_workers(int ranks);

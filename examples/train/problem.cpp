@@ -99,6 +99,37 @@ std::string shipped_digits() {
   return {};
 }
 
+/// A data set by name: the subfolder of --data in which it may lie as well, and a file by which it is known.
+struct known_dataset {
+  std::string_view name;
+  std::string_view subfolder;
+  std::string_view file;
+  std::string_view said;
+};
+constexpr known_dataset known_datasets[] = {
+    {"user", "", "", "train-images.npy or train.csv"},
+    {"fashion-mnist", "fashion-mnist", "train-images-idx3-ubyte", "train-images-idx3-ubyte (Fashion-MNIST)"},
+    {"digits", "digits8x8", "optdigits-train.csv", "optdigits-train.csv (8 x 8 digits)"},
+};
+bool holds(const std::string& folder, const known_dataset& kind) {
+  if (kind.name == "user") return data::has_user_files(folder);
+  return has_either(folder, kind.file) || has_either(io::join_path(folder, kind.subfolder), kind.file);
+}
+
+/// Throws usage_error unless the files of the data set that the user named are where they must be.
+void check_place(const options& o) {
+  const known_dataset& kind = *std::ranges::find(known_datasets, std::string_view(o.dataset), &known_dataset::name);
+  if (!o.data.empty()) {
+    require<usage_error>(holds(o.data, kind), "--data ", o.data, ": allowed: a folder with ", kind.said,
+                         " and the files that belong to it");
+    return;
+  }
+  const std::string usual = o.dataset == "digits" ? shipped_digits() : std::string(data::debian_fashion_mnist_folder);
+  require<usage_error>(holds(usual, kind), "--dataset ", o.dataset,
+                       ": it is not on this machine; allowed: with --data DIR, ", "a folder with ", kind.said,
+                       " and the files that belong to it");
+}
+
 /// Which data set there is, for a user who did not say.
 std::string dataset_in(const std::string& folder, const std::function<void(const std::string&)>& say) {
   if (folder.empty()) {
@@ -108,12 +139,8 @@ std::string dataset_in(const std::string& folder, const std::function<void(const
         "the 8x8 digits that come with polder.");
     return "digits";
   }
-  if (data::has_user_files(folder)) return "user";
-  for (const std::string& place : {folder, io::join_path(folder, "fashion-mnist")}) {
-    if (has_either(place, "train-images-idx3-ubyte")) return "fashion-mnist";
-  }
-  for (const std::string& place : {folder, io::join_path(folder, "digits8x8")}) {
-    if (has_either(place, "optdigits-train.csv")) return "digits";
+  for (const known_dataset& kind : known_datasets) {
+    if (holds(folder, kind)) return std::string(kind.name);
   }
   fail<usage_error>("--data ", folder,
                     ": allowed: a folder with train-images-idx3-ubyte (Fashion-MNIST), "
@@ -173,6 +200,7 @@ bool is_model(const std::string& name) {
 
 std::unique_ptr<problem> make_problem(options& o, const std::function<void(const std::string&)>& say) {
   if (o.dataset.empty()) o.dataset = dataset_in(o.data, say);
+  check_place(o);
   const bool shipped = o.dataset == "digits" && o.data.empty();
   data::train_test images = data::load_named(o.dataset, shipped ? shipped_digits() : o.data);
   if (o.train_limit >= images.train.size()) o.train_limit = 0;

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "polder/io/checksum.hpp"
 #include "polder/io/file.hpp"
 #include "polder/io/json_lines.hpp"
 #include "polder/io/json_parse.hpp"
@@ -47,14 +48,17 @@ struct run {
   }
 };
 
+/// The label, where it can be the name of a file; else what is left of it and a check sum, for "a b" is not "a/b".
 std::string file_name(const std::string& label) {
+  constexpr std::size_t longest = 100;
   std::string name;
   for (const char c : label) {
     const bool plain =
         (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
     name += plain ? c : '-';
   }
-  return name;
+  if (name == label && name.size() <= longest) return name;
+  return text(name.substr(0, longest), '-', io::hex64(io::checksum64(io::as_bytes(label))).substr(0, 8));
 }
 
 std::string setting_of(const options& o) { return text(o.model, " on ", o.dataset, ", ", o.workers, " workers"); }
@@ -85,16 +89,35 @@ run read_run(const std::string& path) {
   }
   r.summary = stored.at("summary");
   r.curve = io::read_json_lines(path + "l");
+  for (const char* const key : {"accuracy_mean_model", "accuracy_worker_mean", "consensus_distance", "valley_width",
+                                "bytes_sent_per_worker", "seconds", "samples_per_second"}) {
+    (void)r.summary.at(key);
+  }
+  for (const json& point : r.curve) {
+    for (const char* const key : {"epoch", "accuracy_mean_model", "accuracy_worker_mean", "consensus_distance",
+                                  "train_loss", "bytes_sent_per_worker", "parameter_norm"}) {
+      (void)point.at(key);
+    }
+  }
   return r;
 }
 
-/// All finished runs of a folder, in the order in which they came.
-std::vector<run> read_runs(const std::string& folder) {
+/// The finished runs of a folder but for those of one label.
+std::vector<run> read_other_runs(const std::string& folder, const std::string& label,
+                                 const std::function<void(const std::string&)>& warn) {
   std::vector<run> runs;
-  for (const std::string& name : polder::detail::names_in(folder)) {
-    if (name.ends_with(".json")) runs.push_back(read_run(io::join_path(folder, name)));
+  std::vector<std::string> names = polder::detail::names_in(folder);
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : names) {
+    if (!name.ends_with(".json") || name == file_name(label) + ".json") continue;
+    const std::string path = io::join_path(folder, name);
+    try {
+      run other = read_run(path);
+      if (other.label != label) runs.push_back(std::move(other));
+    } catch (const error& e) {
+      warn(text("'", path, "' is left out of the report: ", e.what()));
+    }
   }
-  std::sort(runs.begin(), runs.end(), [](const run& a, const run& b) { return a.number < b.number; });
   return runs;
 }
 
@@ -255,13 +278,12 @@ run_report::run_report(std::string folder, const options& o)
   polder::detail::make_folder(io::join_path(folder_, "runs"));
 }
 
-std::string run_report::add(const options& o, const json& summary) const {
-  const std::string runs_folder = io::join_path(folder_, "runs");
+std::string run_report::add(const options& o, const json& summary,
+                            const std::function<void(const std::string&)>& warn) const {
   const std::string path = base_ + ".json";
+  std::vector<run> runs = read_other_runs(io::join_path(folder_, "runs"), label_, warn);
   std::uint64_t number = 1;
-  for (const run& other : read_runs(runs_folder)) {
-    if (other.label != label_) number = std::max(number, other.number + 1);
-  }
+  for (const run& other : runs) number = std::max(number, other.number + 1);
   json chosen = json::object();
   const run_configuration configuration = o.configuration();
   for (const auto& [name, value] : configuration.values()) {
@@ -270,10 +292,12 @@ std::string run_report::add(const options& o, const json& summary) const {
   const json stored{{"number", number},         {"label", label_},   {"setting", setting_of(o)},
                     {"details", details_of(o)}, {"options", chosen}, {"summary", summary}};
   io::write_file(path, stored.dump() + "\n");
+  runs.push_back(read_run(path));
+  std::sort(runs.begin(), runs.end(), [](const run& a, const run& b) { return a.number < b.number; });
 
   io::html_report page("polder: what the runs came to");
   std::string tables;
-  for (const std::vector<run>& group : grouped(read_runs(runs_folder))) {
+  for (const std::vector<run>& group : grouped(std::move(runs))) {
     tables += text(tables.empty() ? "" : "\n", group.front().setting, "\n", group.front().details, "\n\n",
                    plain_table(group));
     draw_group(page, group);

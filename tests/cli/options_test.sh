@@ -7,7 +7,7 @@ rejects() {
   pattern=$1
   shift
   status=0
-  "$POLDER_TRAIN" "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
+  timeout 60 "$POLDER_TRAIN" "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
   [ "$status" -eq 2 ] || fail "'$*' ends with status $status"
   [ ! -s "$scratch/out" ] || fail "'$*' writes to stdout"
   [ "$(wc -l <"$scratch/err")" -eq 1 ] || fail "'$*' says more or less than one line: $(cat "$scratch/err")"
@@ -18,7 +18,8 @@ rejects '--lr nan: allowed' --lr nan
 rejects '--lr -1: allowed' --lr -1
 rejects '--lr: allowed: given once' --lr
 rejects '--lr: allowed: given once' --lr 0.1 --lr 0.2
-rejects '--epochs 0: allowed: a whole number >= 1' --epochs 0
+rejects '--epochs 0: allowed: a whole number from 1 to 1000000000' --epochs 0
+rejects '--epochs 18446744073709551615: allowed: a whole number from 1 to 1000000000' --epochs 18446744073709551615
 rejects '--epochs 1.5: allowed' --epochs 1.5
 rejects '--batch 99999999999999999999: allowed' --batch 99999999999999999999
 rejects '--workers 1000: allowed: a whole number from 1 to 256' --workers 1000
@@ -27,6 +28,9 @@ rejects '--gamma 0: allowed: a number in (0, 1\]' --gamma 0
 rejects '--method adam: allowed: all_reduce, d_psgd' --method adam
 rejects '--partition dirichlet:0: allowed' --partition dirichlet:0
 rejects '--lr-schedule linear: allowed' --lr-schedule linear
+rejects '--lr-schedule cosine:100: allowed: fewer epochs of warm-up than the 4 of --epochs' --epochs 4 --lr-schedule cosine:100
+rejects '--lr-schedule constant:4: allowed: fewer epochs' --epochs 4 --lr-schedule constant:4
+rejects '--lr-schedule steps:9223372036854775808: allowed: fewer epochs' --lr-schedule steps:9223372036854775808
 rejects '--model lenet6: allowed: lenet5' --model lenet6
 rejects '--dataset mnist: allowed: fashion-mnist, digits, user' --dataset mnist
 rejects '--topology pentagon: .*allowed are ring' --topology pentagon
@@ -36,6 +40,19 @@ rejects '--backend cuda: allowed' --backend cuda
 rejects '--push-schedule up: allowed' --method dppf --push-schedule up
 rejects "unknown argument '--learning-rate'" --learning-rate 1
 rejects "unknown argument 'more'" more
+# Many processes that do not know of each other.
+for ranks in OMPI_COMM_WORLD PMI; do
+  export "${ranks}_SIZE=3" "${ranks}_RANK=0"
+  # shellcheck disable=SC2086
+  rejects '--communicator in_process: .*3 processes.*; allowed: ' $digits --epochs 1
+  export "${ranks}_RANK=2"
+  status=0
+  # shellcheck disable=SC2086
+  "$POLDER_TRAIN" $digits --epochs 1 >"$scratch/out" 2>&1 || status=$?
+  [ "$status" -eq 2 ] || fail "the third of three processes ends with status $status"
+  [ ! -s "$scratch/out" ] || fail "the third of three processes says: $(cat "$scratch/out")"
+  unset "${ranks}_SIZE" "${ranks}_RANK"
+done
 # Options of other methods are not ignored.
 rejects '--rho 0.1: does not apply to --method qgm; allowed with q_saddle' --method qgm --rho 0.1
 rejects '--topology ring: does not apply to --method all_reduce' --method all_reduce --topology ring
@@ -49,6 +66,22 @@ rejects '--dataset user: needs --data' --dataset user
 # shellcheck disable=SC2086
 rejects '1000 samples for 8 workers are fewer than a batch of 500' $digits --batch 500 --workers 8
 rejects "--data $scratch: allowed: a folder with" --data "$scratch"
+rejects '--data /nonexistent: allowed: a folder with train-images-idx3-ubyte' --dataset fashion-mnist --data /nonexistent
+rejects '--data /nonexistent: allowed: a folder with optdigits-train.csv' --dataset digits --data /nonexistent
+rejects '--data examples/data: allowed: a folder with train-images.npy' --dataset user --data examples/data
+# What only the file system can tell: before anything is trained.
+# shellcheck disable=SC2086
+rejects '--resume /nonexistent: .*allowed: a folder that holds the checkpoints of a run' $digits --resume /nonexistent
+# shellcheck disable=SC2086
+rejects '--log /nonexistent/x.jsonl: allowed: a file in a folder that is there' $digits --log /nonexistent/x.jsonl
+# shellcheck disable=SC2086
+rejects '--export /nonexistent/x: allowed: a file in a folder that is there' $digits --export /nonexistent/x
+# shellcheck disable=SC2086
+rejects "--log $scratch: allowed: a file" $digits --log "$scratch"
+# shellcheck disable=SC2086
+rejects '--report README.md/here: allowed: a folder' $digits --report README.md/here
+# shellcheck disable=SC2086
+rejects '--checkpoint README.md: allowed: a folder' $digits --checkpoint README.md
 
 # One run with all it can leave behind.
 # shellcheck disable=SC2086
@@ -82,6 +115,18 @@ cp "$scratch/train.csv" "$scratch/test.csv"
 "$POLDER_TRAIN" --data "$scratch" --model mlp:8 --workers 4 --epochs 5 --batch 10 --partition iid >"$scratch/out" 2>&1 ||
   fail "a run on CSV files: $(cat "$scratch/out")"
 [ "$(value dataset "$scratch/out")" = user ] || fail "the dataset of CSV files is $(value dataset "$scratch/out")"
+
+# A stray label is named, instead of a network of a million outputs.
+mkdir "$scratch/stray"
+{
+  cat "$scratch/train.csv"
+  echo '1,2,3,1000000'
+} >"$scratch/stray/train.csv"
+cp "$scratch/test.csv" "$scratch/stray"
+status=0
+timeout 60 "$POLDER_TRAIN" --data "$scratch/stray" --workers 4 --epochs 1 --batch 10 >"$scratch/out" 2>"$scratch/err" || status=$?
+[ "$status" -eq 1 ] || fail "a stray label ends with status $status"
+grep -q "stray/train.csv' row 401: the label 1000000 " "$scratch/err" || fail "a stray label: $(cat "$scratch/err")"
 
 # A run that fails: status 1, worker and step named.
 status=0

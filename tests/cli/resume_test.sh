@@ -81,8 +81,36 @@ mkdir "$scratch/empty"
 status=0
 # shellcheck disable=SC2086
 "$POLDER_TRAIN" $run --resume "$scratch/empty" >"$scratch/out" 2>"$scratch/err" || status=$?
-[ $status -eq 1 ] || fail "resuming from an empty folder ends with status $status"
+[ $status -eq 2 ] || fail "resuming from an empty folder ends with status $status"
 grep -q 'there is no checkpoint in' "$scratch/err" || fail "an empty folder: $(cat "$scratch/err")"
+# One folder with two names is one folder, both at the first start and when there is something to resume.
+ln -s "$scratch" "$scratch/link"
+for name in "$scratch/./twice" "$scratch/twice/" "$scratch/link/twice" "$scratch/empty/../twice"; do
+  rm -rf "$scratch/twice"
+  for start in first second; do
+    # shellcheck disable=SC2086
+    "$POLDER_TRAIN" $run --checkpoint "$scratch/twice" --resume "$name" >"$scratch/out" 2>"$scratch/err" ||
+      fail "the $start start with --resume $name: $(cat "$scratch/err")"
+  done
+  grep -q 'going on after step' "$scratch/err" || fail "--resume $name starts anew: $(cat "$scratch/err")"
+done
+
+# An edited graph is another run.
+printf '0 1\n1 2\n2 3\n3 0\n' >"$scratch/graph"
+# shellcheck disable=SC2086
+"$POLDER_TRAIN" $run --topology "edges:$scratch/graph" --checkpoint "$scratch/edges" >"$scratch/out" 2>"$scratch/err" ||
+  fail "a graph from a file: $(cat "$scratch/err")"
+printf '# the same\n3 2\n0 3\n1 0\n1 2\n' >"$scratch/graph"
+# shellcheck disable=SC2086
+"$POLDER_TRAIN" $run --topology "edges:$scratch/graph" --resume "$scratch/edges" >"$scratch/out" 2>"$scratch/err" ||
+  fail "the same edges in another order: $(cat "$scratch/err")"
+printf '0 1\n1 2\n2 3\n' >"$scratch/graph"
+status=0
+# shellcheck disable=SC2086
+"$POLDER_TRAIN" $run --topology "edges:$scratch/graph" --resume "$scratch/edges" >"$scratch/out" 2>"$scratch/err" || status=$?
+[ $status -eq 2 ] || fail "resuming with an edited graph ends with status $status"
+grep -q 'edges of the graph was .* and is' "$scratch/err" || fail "an edited graph: $(cat "$scratch/err")"
+
 # A new run does not write over an old one's checkpoints.
 status=0
 # shellcheck disable=SC2086

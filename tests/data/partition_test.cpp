@@ -152,6 +152,13 @@ TEST_CASE("a partition that no draw can give ends with a sentence") {
                                  "10 workers", "larger concentration or fewer workers"));
 }
 
+TEST_CASE("the names of the classes do not matter: a greatest label of two billion costs nothing") {
+  const auto labels = labels_of(1000, 4);
+  std::vector<std::int32_t> renamed = labels;
+  for (std::int32_t& label : renamed) label = label == 3 ? 2'000'000'000 : 10 * label;
+  CHECK(data::dirichlet(renamed, 12, 0.5, 1) == data::dirichlet(labels, 12, 0.5, 1));
+}
+
 TEST_CASE("wrong values are refused") {
   const auto labels = labels_of(100, 10);
   for (const double bad : {0.0, -1.0, std::nan(""), std::numeric_limits<double>::infinity()}) {

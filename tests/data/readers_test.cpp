@@ -180,12 +180,29 @@ TEST_CASE("arrays of any usual shape become images") {
   CHECK(fails_with([&] { (void)data::dataset_from_npy(array({2, 5}, 10), array({2, 1}, 2)); }, "2 dimensions"));
 }
 
+TEST_CASE("a stray label is refused by its row where it makes more classes than there are training images") {
+  const test::temporary_folder folder;
+  const auto load = [&] { (void)data::load_named("user", folder.path()); };
+  io::write_file(folder / "train.csv", std::string_view("a,label\n0,0\n1,1\n2,2\n"));
+  io::write_file(folder / "test.csv", std::string_view("0,2\n"));
+  load();
+  io::write_file(folder / "test.csv", std::string_view("0,2\n1,3\n"));
+  CHECK(fails_with(load, "test.csv' row 2", "the label 3 makes 4 classes of 3 training images", "without gaps"));
+  io::write_file(folder / "train.csv", std::string_view("a,label\n0,0\n1,16000000\n2,2\n"));
+  CHECK(fails_with(load, "train.csv' row 2", "the label 16000000"));
+  write_images(folder / "train-images.npy", 3);
+  write_labels(folder / "train-labels.npy", {0, 1, 2147483647});
+  write_images(folder / "test-images.npy", 1);
+  write_labels(folder / "test-labels.npy", {0});
+  CHECK(fails_with(load, "train-labels.npy' row 3", "the label 2147483647 makes 2147483648 classes"));
+}
+
 TEST_CASE("the user's own tables are read, with the label in the last column") {
   const test::temporary_folder folder;
-  io::write_file(folder / "train.csv", std::string_view("a,b,c,d,label\n0,1,2,3,1\n4,5,6,7,0\n"));
+  io::write_file(folder / "train.csv", std::string_view("a,b,c,d,label\n0,1,2,3,1\n4,5,6,7,0\n0,1,2,3,1\n4,5,6,7,0\n"));
   io::write_file(folder / "test.csv", std::string_view("9,9,9,9,2\n"));
   const auto set = data::load_named("user", folder.path());
-  CHECK(set.train.labels == std::vector<std::int32_t>{1, 0});
+  CHECK(set.train.labels == std::vector<std::int32_t>{1, 0, 1, 0});
   CHECK(set.train.shape == data::image_shape{1, 2, 2});
   CHECK(set.train.classes == 3);
   CHECK(set.train.normalization.mean[0] == Approx(3.5));

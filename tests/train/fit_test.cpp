@@ -161,4 +161,10 @@ TEST_CASE("a run without steps or test samples is refused") {
   CHECK_THROWS_AS(fit_team(parts, 2, {.epochs = 1}, threshold_tests{0}), config_error);
 }
 
+TEST_CASE("a run of more steps than can be counted is refused, not cut short") {
+  auto parts = recipes::d_psgd();
+  const std::uint64_t epochs = (std::uint64_t{1} << 63) + 1;  // times 2 it wraps to 2
+  CHECK_THROWS_AS(fit_team(parts, 2, {.epochs = epochs, .steps_per_epoch = 2}, threshold_tests{}), config_error);
+}
+
 }  // namespace

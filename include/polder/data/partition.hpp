@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <span>
 #include <string>
@@ -95,10 +96,6 @@ class dirichlet_group {
       weights_[k] = full ? -std::numeric_limits<double>::infinity() : drawn;
       greatest = std::max(greatest, weights_[k]);
     }
-    if (class_sizes_[c] == 0) {
-      std::ranges::fill(ends_[c], std::size_t{0});
-      return true;
-    }
     if (!std::isfinite(greatest)) return false;
     double sum = 0;
     for (double& weight : weights_) sum += weight = std::exp(weight - greatest);
@@ -148,7 +145,6 @@ inline constexpr std::size_t dirichlet_attempts = 200'000;
   require<config_error>(concentration > 0 && std::isfinite(concentration), "a Dirichlet concentration of ",
                         concentration, " is impossible: it must be above 0");
   require<config_error>(std::ranges::min(labels) >= 0, "label ", std::ranges::min(labels), " is negative");
-  const auto classes = static_cast<std::size_t>(std::ranges::max(labels)) + 1;
 
   random_stream shuffling({.seed = seed, .purpose = purpose::partition});
   const std::vector<std::size_t> order = detail::shuffled_indices(labels.size(), shuffling);
@@ -160,24 +156,26 @@ inline constexpr std::size_t dirichlet_attempts = 200'000;
     const std::size_t members = std::min(group_size, workers - group * group_size);
     const std::size_t begin = group * slice_size;
     const std::size_t end = group + 1 == groups ? labels.size() : begin + slice_size;
-    std::vector<std::vector<std::size_t>> by_class(classes);
-    for (std::size_t i = begin; i < end; ++i) by_class[static_cast<std::size_t>(labels[order[i]])].push_back(order[i]);
+    // By the labels that are there: what a greatest label leaves out costs nothing.
+    std::map<std::int32_t, std::vector<std::size_t>> by_class;
+    for (std::size_t i = begin; i < end; ++i) by_class[labels[order[i]]].push_back(order[i]);
     std::vector<std::size_t> class_sizes;
-    for (const auto& samples : by_class) class_sizes.push_back(samples.size());
+    for (const auto& [label, samples] : by_class) class_sizes.push_back(samples.size());
 
     random_stream random({.seed = seed, .purpose = purpose::partition, .step = group + 1});
     detail::dirichlet_group shares(std::move(class_sizes), members, concentration);
     std::size_t attempts = 1;
     while (!shares.draw(random)) {
       require<config_error>(++attempts <= dirichlet_attempts, "no Dirichlet partition with concentration ",
-                            concentration, " gives all of ", workers, " workers enough of the ", classes,
+                            concentration, " gives all of ", workers, " workers enough of the ", by_class.size(),
                             " classes' samples (", dirichlet_attempts,
                             " draws): take a larger concentration or fewer workers");
     }
     for (std::size_t member = 0; member < members; ++member) {
-      for (std::size_t c = 0; c < classes; ++c) {
-        const auto ends = shares.ends(c);
-        const auto first = by_class[c].begin();
+      std::size_t c = 0;
+      for (const auto& [label, samples] : by_class) {
+        const auto ends = shares.ends(c++);
+        const auto first = samples.begin();
         row.insert(row.end(), first + static_cast<std::ptrdiff_t>(member == 0 ? 0 : ends[member - 1]),
                    first + static_cast<std::ptrdiff_t>(ends[member]));
       }

@@ -82,29 +82,44 @@ namespace polder::data {
   return result;
 }
 
+namespace detail {
+
+/// Throws data_error for a label that would make more classes than there are training images: one stray label is a
+/// network of as many outputs.
+inline void check_labels(const dataset& part, std::string_view file, std::size_t training_images) {
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    const std::int32_t label = part.labels[i];
+    require<data_error>(static_cast<std::size_t>(label) < training_images, "'", file, "' row ", i + 1, ": the label ",
+                        label, " makes ", static_cast<std::size_t>(label) + 1, " classes of ", training_images,
+                        " training images: mend the row, or number the classes 0, 1, 2, ... without gaps");
+  }
+}
+
+}  // namespace detail
+
 /// Whether a folder holds the files that load_user_files reads.
 [[nodiscard]] inline bool has_user_files(const std::string& folder) {
   return io::is_file(io::join_path(folder, "train-images.npy")) || io::is_file(io::join_path(folder, "train.csv"));
 }
 
 /// The user's own training and test images from `folder`, normalized by the training images. Errors: data_error that
-/// lists the files looked for, or says what is wrong with one.
+/// lists the files looked for, or says what is wrong with one: a label of N or more with N training images, too.
 [[nodiscard]] inline train_test load_user_files(const std::string& folder) {
   const auto path = [&](std::string_view name) { return io::join_path(folder, name); };
   require<data_error>(has_user_files(folder), "no data in '", folder,
                       "': looked for train-images.npy, train-labels.npy, test-images.npy and test-labels.npy, or for "
                       "train.csv and test.csv");
-  if (io::is_file(path("train-images.npy"))) {
-    const auto split = [&](std::string_view which) {
-      return dataset_from_npy(io::read_npy(path(text(which, "-images.npy"))),
-                              io::read_npy(path(text(which, "-labels.npy"))));
-    };
-    return checked_and_normalized(split("train"), split("test"));
-  }
-  const auto split = [&](std::string_view name) {
-    return dataset_from_csv(io::read_csv<float>(path(name)), path(name));
+  const bool arrays = io::is_file(path("train-images.npy"));
+  const auto labels = [&](std::string_view which) { return path(text(which, arrays ? "-labels.npy" : ".csv")); };
+  const auto split = [&](std::string_view which) {
+    return arrays ? dataset_from_npy(io::read_npy(path(text(which, "-images.npy"))), io::read_npy(labels(which)))
+                  : dataset_from_csv(io::read_csv<float>(labels(which)), labels(which));
   };
-  return checked_and_normalized(split("train.csv"), split("test.csv"));
+  dataset train = split("train");
+  dataset test = split("test");
+  detail::check_labels(train, labels("train"), train.size());
+  detail::check_labels(test, labels("test"), train.size());
+  return checked_and_normalized(std::move(train), std::move(test));
 }
 
 }  // namespace polder::data

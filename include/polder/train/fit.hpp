@@ -260,7 +260,11 @@ template <class Worker, class Tests>
 [[nodiscard]] fit_result<typename Worker::value_type> fit(Worker& worker, const Tests& tests,
                                                           const fit_options& options,
                                                           const fit_callbacks& callbacks = {}) {
-  require<config_error>(options.total_steps() > 0, "a run needs at least 1 epoch of at least 1 step");
+  require<config_error>(options.epochs > 0 && options.steps_per_epoch > 0,
+                        "a run needs at least 1 epoch of at least 1 step");
+  require<config_error>(options.epochs <= std::numeric_limits<std::uint64_t>::max() / options.steps_per_epoch,
+                        "a run of ", options.epochs, " epochs of ", options.steps_per_epoch,
+                        " steps each has more steps than 64 bits can count: take fewer epochs");
   require<config_error>(tests.size() > 0, "a run needs at least 1 test sample");
   return detail::fitting<Worker, Tests>(worker, tests, options, callbacks).run();
 }
