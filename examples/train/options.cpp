@@ -25,6 +25,7 @@ struct method {
   std::string name;
   std::string summary;
   std::vector<std::string> options;
+  bool undirected = false;  // needs edges that go both ways
 };
 const std::vector<method>& methods() {
   static const std::vector<method> all{
@@ -35,12 +36,19 @@ const std::vector<method>& methods() {
       {"q_saddle",
        "gossip, quasi-global momentum on sharpness-aware gradients",
        {"--topology", "--gamma", "--momentum", "--mu", "--rho"}},
+      {"ngm", "mean of data-variant cross-gradients", {"--topology", "--gamma", "--momentum"}, true},
+      {"ngm_model", "mean of model-variant cross-gradients", {"--topology", "--gamma", "--momentum"}, true},
+      {"cga", "cross-gradients by a quadratic program", {"--topology", "--gamma", "--momentum"}, true},
+      {"n_saddle", "mean of sharpness-aware cross-gradients", {"--topology", "--gamma", "--momentum", "--rho"}, true},
       {"local_sgd", "averaging every few steps", {"--momentum", "--period", "--pull"}},
       {"dppf",
        "averaging every few steps with a push that keeps workers apart",
        {"--momentum", "--period", "--pull", "--push", "--push-schedule"}},
   };
   return all;
+}
+const method& method_named(std::string_view name) {
+  return *std::find_if(methods().begin(), methods().end(), [name](const method& m) { return m.name == name; });
 }
 bool has_option(const method& m, std::string_view option) {
   return std::find(m.options.begin(), m.options.end(), option) != m.options.end();
@@ -133,7 +141,7 @@ void add_training(command_line& line, options& o) {
             "constant, steps, cosine, with :N behind it for N epochs of warm-up, as in cosine:5", is_schedule);
   line.number("--momentum", o.momentum, coefficient, "beta (all but d_psgd)");
   line.number("--mu", o.mu, coefficient, "memory of the quasi-global momentum (qgm, q_saddle)");
-  line.number("--rho", o.rho, not_negative, "radius of the sharpness-aware gradient (q_saddle)");
+  line.number("--rho", o.rho, not_negative, "radius of the sharpness-aware gradient (q_saddle, n_saddle)");
   line.number("--weight-decay", o.weight_decay, not_negative, "coupled weight decay");
   line.number("--clip-norm", o.clip_norm, not_negative, "greatest norm of a worker's gradient; 0: none");
   line.number("--label-smoothing", o.label_smoothing, coefficient, "share of the label that goes to all classes");
@@ -200,11 +208,7 @@ void check_together(const command_line& line, const options& o) {
 
 }  // namespace
 
-bool options::has(std::string_view option) const {
-  const auto mine = std::find_if(methods().begin(), methods().end(),
-                                 [&](const polder_train::method& m) { return m.name == this->method; });
-  return has_option(*mine, option);
-}
+bool options::has(std::string_view option) const { return has_option(method_named(method), option); }
 
 polder::learning_rate options::rate(std::uint64_t steps_per_epoch) const {
   using shape = polder::learning_rate::shape;
@@ -259,11 +263,14 @@ void options::settle_workers(int ranks) {
     workers = ranks;
   }
   if (!gossips()) return;
+  bool undirected = true;
   try {
-    (void)polder::topology::from_name(topology, workers);
+    undirected = polder::topology::from_name(topology, workers).undirected();
   } catch (const polder::error& e) {
     fail<usage_error>("--topology ", topology, ": ", e.what());
   }
+  require<usage_error>(undirected || !method_named(method).undirected, "--topology ", topology, ": --method ", method,
+                       " sends gradients back along every edge; allowed: an undirected graph, such as ring");
 }
 
 options parse_options(int argc, char** argv) {

@@ -9,10 +9,13 @@
 #include "polder/comm/counted.hpp"
 #include "polder/comm/run_workers.hpp"
 #include "polder/recipes/all_reduce.hpp"
+#include "polder/recipes/cga.hpp"
 #include "polder/recipes/d_psgd.hpp"
 #include "polder/recipes/dppf.hpp"
 #include "polder/recipes/dsgdm_n.hpp"
 #include "polder/recipes/local_sgd.hpp"
+#include "polder/recipes/n_saddle.hpp"
+#include "polder/recipes/ngm.hpp"
 #include "polder/recipes/q_saddle.hpp"
 #include "polder/recipes/qgm.hpp"
 #include "polder/topology/from_name.hpp"
@@ -44,6 +47,18 @@ auto with_method(const options& o, Use&& use) {
   if (o.method == "q_saddle") {
     return use(recipes::q_saddle(
         {.rho = o.rho, .beta = beta, .mu = o.mu, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
+  }
+  if (o.method == "ngm" || o.method == "ngm_model") {
+    return use(recipes::ngm(
+        {.data_share = o.method == "ngm" ? 1.0 : 0.0, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip},
+        polder::nesterov{beta}));
+  }
+  if (o.method == "cga") {
+    return use(recipes::cga({.weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}, polder::nesterov{beta}));
+  }
+  if (o.method == "n_saddle") {
+    return use(recipes::n_saddle({.rho = o.rho, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip},
+                                 polder::nesterov{beta}));
   }
   if (o.method == "local_sgd") {
     return use(

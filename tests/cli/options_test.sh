@@ -37,10 +37,11 @@ rejects '--push-schedule up: allowed' --method dppf --push-schedule up
 rejects "unknown argument '--learning-rate'" --learning-rate 1
 rejects "unknown argument 'more'" more
 # Options of other methods are not ignored.
-rejects '--rho 0.1: does not apply to --method qgm; allowed with q_saddle' --method qgm --rho 0.1
+rejects '--rho 0.1: does not apply to --method qgm; allowed with q_saddle, n_saddle' --method qgm --rho 0.1
 rejects '--topology ring: does not apply to --method all_reduce' --method all_reduce --topology ring
 rejects '--mu 0.5: does not apply to --method dsgdm_n; allowed with qgm, q_saddle' --method dsgdm_n --mu 0.5
 rejects '--momentum 0.5: does not apply to --method d_psgd' --method d_psgd --momentum 0.5
+rejects '--topology one_peer_exponential: --method ngm sends gradients back' --method ngm --topology one_peer_exponential
 rejects '--push 1: does not apply to --method local_sgd; allowed with dppf' --method local_sgd --push 1
 rejects '--period 2: does not apply to --method qgm' --period 2
 rejects '--checkpoint-every 5: needs --checkpoint' --checkpoint-every 5
