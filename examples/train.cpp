@@ -93,7 +93,7 @@ void train(options& o, bool speaks) {
     file.metadata("dataset", o.dataset);
     file.write(o.export_to);
   };
-  const polder::io::json numbers = summary(o, result);
+  const polder::io::json numbers = summary(o, task->tensors(), result);
   // What cannot be written after the training must not cost the numbers, and MPI_Abort must not cost the buffer.
   std::string failures;
   const auto attempt = [&](auto&& action) {

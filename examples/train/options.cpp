@@ -12,6 +12,7 @@
 #include "polder/io/file.hpp"
 #include "polder/topology/from_name.hpp"
 #include "polder/version.hpp"
+#include "train/any_compressor.hpp"
 #include "train/command_line.hpp"
 #include "train/paths.hpp"
 #include "train/problem.hpp"
@@ -28,6 +29,8 @@ struct method {
   std::string name;
   std::string summary;
   std::vector<std::string> options;
+  bool undirected = false;  // needs edges that go both ways
+  bool constant = false;    // and the same ones in every round
 };
 const std::vector<method>& methods() {
   static const std::vector<method> all{
@@ -38,6 +41,25 @@ const std::vector<method>& methods() {
       {"q_saddle",
        "gossip, quasi-global momentum on sharpness-aware gradients",
        {"--topology", "--gamma", "--momentum", "--mu", "--rho"}},
+      {"choco_sgd",
+       "dsgdm_n with compressed differences to what the neighbors know",
+       {"--topology", "--gamma", "--momentum", "--compress"},
+       true,
+       true},
+      {"deep_squeeze",
+       "dsgdm_n with compressed parameters and error feedback",
+       {"--topology", "--gamma", "--momentum", "--compress"},
+       true,
+       true},
+      {"comp_q_saddle",
+       "q_saddle with compressed differences, or parameters (--error-feedback on)",
+       {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--compress", "--error-feedback"},
+       true,
+       true},
+      {"ngm", "mean of data-variant cross-gradients", {"--topology", "--gamma", "--momentum"}, true},
+      {"ngm_model", "mean of model-variant cross-gradients", {"--topology", "--gamma", "--momentum"}, true},
+      {"cga", "cross-gradients by a quadratic program", {"--topology", "--gamma", "--momentum"}, true},
+      {"n_saddle", "mean of sharpness-aware cross-gradients", {"--topology", "--gamma", "--momentum", "--rho"}, true},
       {"local_sgd", "averaging every few steps", {"--momentum", "--period", "--pull"}},
       {"dppf",
        "averaging every few steps with a push that keeps workers apart",
@@ -45,13 +67,16 @@ const std::vector<method>& methods() {
   };
   return all;
 }
+const method& method_named(std::string_view name) {
+  return *std::find_if(methods().begin(), methods().end(), [name](const method& m) { return m.name == name; });
+}
 bool has_option(const method& m, std::string_view option) {
   return std::find(m.options.begin(), m.options.end(), option) != m.options.end();
 }
 
 std::string footer() {
   std::string list = "Methods:\n";
-  for (const method& m : methods()) list += text("  ", m.name, std::string(12 - m.name.size(), ' '), m.summary, "\n");
+  for (const method& m : methods()) list += text("  ", m.name, std::string(15 - m.name.size(), ' '), m.summary, "\n");
   return list +
          "\nThe last line on stdout is one JSON object with the run's numbers.\n"
          "Exit status: 0 done, 1 the run failed, 2 wrong use.";
@@ -96,11 +121,16 @@ void add_method(command_line& line, options& o) {
   line.whole("--workers", o.workers, 1, "how many train together; with mpi: the number of ranks", 256);
   line.any("--topology", "GRAPH", o.topology, text("who talks to whom: ", polder::topology::allowed_names));
   line.number("--gamma", o.gamma, {.high = 1.0, .open_low = true, .said = "a number in (0, 1]"},
-              "consensus step: the share of the mixing that is done");
+              "consensus step: the share of the mixing that is done; with --compress 0.5 unless given");
   line.whole<std::uint64_t>("--period", o.period, 1, "local steps per communication (local_sgd, dppf)");
   line.number("--pull", o.pull, {.high = 2.0, .open_low = true, .open_high = true, .said = "a number in (0, 2)"},
               "alpha, how far workers go to their average in a round (dppf; local_sgd, where the default is 1)");
   line.number("--push", o.push, not_negative, "lambda, how far they are pushed from it: a length (dppf)");
+  line.word("--compress", "KIND", o.compress,
+            text("how messages are compressed: ", any_compressor::names, " (choco_sgd, deep_squeeze, comp_q_saddle)"),
+            any_compressor::names, [](const auto& given) { return any_compressor::parse(given).has_value(); });
+  line.choice("--error-feedback", o.error_feedback, {"off", "on"},
+              "on: compress the parameters, and keep the error for the next message (comp_q_saddle)");
   line.choice("--push-schedule", o.push_schedule, {"fixed", "increasing", "decreasing"},
               "the push over the run (dppf)");
 }
@@ -137,8 +167,9 @@ void add_training(command_line& line, options& o) {
       "constant, steps (x 0.1 at 50 % and 75 %), cosine (to 0); with :N for N epochs of warm-up, fewer than --epochs",
       "constant, steps, cosine, with :N behind it for N epochs of warm-up, as in cosine:5", is_schedule);
   line.number("--momentum", o.momentum, coefficient, "beta (all but d_psgd)");
-  line.number("--mu", o.mu, coefficient, "memory of the quasi-global momentum (qgm, q_saddle)");
-  line.number("--rho", o.rho, not_negative, "radius of the sharpness-aware gradient (q_saddle)");
+  line.number("--mu", o.mu, coefficient, "memory of the quasi-global momentum (qgm, q_saddle, comp_q_saddle)");
+  line.number("--rho", o.rho, not_negative,
+              "radius of the sharpness-aware gradient (q_saddle, comp_q_saddle, n_saddle)");
   line.number("--weight-decay", o.weight_decay, not_negative, "coupled weight decay");
   line.number("--clip-norm", o.clip_norm, not_negative, "greatest norm of a worker's gradient; 0: none");
   line.number("--label-smoothing", o.label_smoothing, coefficient, "share of the label that goes to all classes");
@@ -185,8 +216,8 @@ void add_output(command_line& line, options& o) {
 
 /// What one option says about another.
 void check_together(const command_line& line, const options& o) {
-  for (const char* const option :
-       {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--period", "--pull", "--push", "--push-schedule"}) {
+  for (const char* const option : {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--compress",
+                                   "--error-feedback", "--period", "--pull", "--push", "--push-schedule"}) {
     if (!line.given(option) || o.has(option)) continue;
     std::vector<std::string> owners;
     for (const method& m : methods()) {
@@ -218,11 +249,7 @@ std::string fingerprint(const polder::topology::graph& g) {
 
 }  // namespace
 
-bool options::has(std::string_view option) const {
-  const auto mine = std::find_if(methods().begin(), methods().end(),
-                                 [&](const polder_train::method& m) { return m.name == this->method; });
-  return has_option(*mine, option);
-}
+bool options::has(std::string_view option) const { return has_option(method_named(method), option); }
 
 polder::learning_rate options::rate(std::uint64_t steps_per_epoch) const {
   using shape = polder::learning_rate::shape;
@@ -248,6 +275,8 @@ polder::run_configuration options::configuration() const {
   add_if("--topology", topology);
   if (!graph_hash.empty()) all.add("edges of the graph", graph_hash);
   add_if("--gamma", gamma);
+  add_if("--compress", compress);
+  add_if("--error-feedback", error_feedback);
   add_if("--period", period);
   add_if("--pull", pull);
   add_if("--push", push);
@@ -278,12 +307,20 @@ void options::settle_workers(int ranks) {
     workers = ranks;
   }
   if (!gossips()) return;
+  bool undirected = true;
+  bool constant = true;
   try {
     const polder::topology::graph g = polder::topology::from_name(topology, workers);
     if (topology.starts_with("edges:")) graph_hash = fingerprint(g);
+    undirected = g.undirected();
+    constant = g.period() == 1;
   } catch (const polder::error& e) {
     fail<usage_error>("--topology ", topology, ": ", e.what());
   }
+  require<usage_error>(undirected || !method_named(method).undirected, "--topology ", topology, ": --method ", method,
+                       " answers along every edge; allowed: an undirected graph, such as ring");
+  require<usage_error>(constant || !method_named(method).constant, "--topology ", topology, ": --method ", method,
+                       " keeps what its neighbors know; allowed: a graph that does not change, such as ring");
 }
 
 options parse_options(int argc, char** argv) {
@@ -298,6 +335,7 @@ options parse_options(int argc, char** argv) {
   line.parse(argc, argv);
   o.workers_given = line.given("--workers");
   if (o.method == "local_sgd" && !line.given("--pull")) o.pull = 1.0;
+  if (o.has("--compress") && !line.given("--gamma")) o.gamma = 0.5;
   check_together(line, o);
   // From here on one folder has one name.
   if (!o.resume.empty() && !o.checkpoint.empty() && same_folder(o.resume, o.checkpoint)) o.resume = o.checkpoint;

@@ -15,7 +15,7 @@
 
 namespace polder_train {
 
-/// One worker's loss on its own minibatches: a polder objective behind virtual functions, so that the seven methods on
+/// One worker's loss on its own minibatches: a polder objective behind virtual functions, so that all methods on
 /// three backends and two communicators do not each compile the network again.
 class worker_loss {
  public:

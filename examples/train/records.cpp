@@ -8,6 +8,7 @@
 #include "polder/io/file.hpp"
 #include "polder/io/json_lines.hpp"
 #include "polder/io/json_parse.hpp"
+#include "train/any_compressor.hpp"
 
 namespace polder_train {
 
@@ -38,7 +39,7 @@ json to_json(const options& o, const polder::evaluation& e) {
               {"seconds", e.seconds}};
 }
 
-json summary(const options& o, const polder::fit_result<float>& result) {
+json summary(const options& o, const polder::layout& tensors, const polder::fit_result<float>& result) {
   const polder::evaluation& e = result.last;
   return json{{"method", o.method},
               {"workers", o.workers},
@@ -58,6 +59,9 @@ json summary(const options& o, const polder::fit_result<float>& result) {
               {"valley_width_before", o.gossips() ? json() : json(result.valley_width_before)},
               {"bytes_sent_per_worker", e.bytes_sent_per_worker},
               {"bytes_sent_per_worker_max", e.bytes_sent_per_worker_max},
+              {"compress", o.has("--compress") ? json(o.compress) : json()},
+              {"message_bytes",
+               o.has("--compress") ? json(any_compressor::parse(o.compress)->max_bytes<float>(tensors)) : json()},
               {"seconds", e.seconds},
               {"samples_per_second", result.samples_per_second},
               {"param_hash", polder::io::hex64(result.param_hash)}};

@@ -17,7 +17,8 @@ namespace polder_train {
 /// One line of the log.
 [[nodiscard]] polder::io::json to_json(const options& o, const polder::evaluation& e);
 /// The last line on stdout.
-[[nodiscard]] polder::io::json summary(const options& o, const polder::fit_result<float>& result);
+[[nodiscard]] polder::io::json summary(const options& o, const polder::layout& tensors,
+                                       const polder::fit_result<float>& result);
 
 /// A log in JSON Lines, an object per evaluation.
 class run_log {

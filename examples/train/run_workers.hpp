@@ -9,21 +9,34 @@
 #include "polder/comm/counted.hpp"
 #include "polder/comm/run_workers.hpp"
 #include "polder/recipes/all_reduce.hpp"
+#include "polder/recipes/cga.hpp"
+#include "polder/recipes/choco_sgd.hpp"
+#include "polder/recipes/comp_q_saddle.hpp"
 #include "polder/recipes/d_psgd.hpp"
+#include "polder/recipes/deep_squeeze.hpp"
 #include "polder/recipes/dppf.hpp"
 #include "polder/recipes/dsgdm_n.hpp"
 #include "polder/recipes/local_sgd.hpp"
+#include "polder/recipes/n_saddle.hpp"
+#include "polder/recipes/ngm.hpp"
 #include "polder/recipes/q_saddle.hpp"
 #include "polder/recipes/qgm.hpp"
 #include "polder/topology/from_name.hpp"
 #include "polder/topology/mixing_matrix.hpp"
 #include "polder/train/worker.hpp"
+#include "train/any_compressor.hpp"
 #include "train/run.hpp"
 #if defined(POLDER_HAVE_MPI)
 #include "polder/comm/mpi.hpp"
 #endif
 
 namespace polder_train {
+
+/// A mixing rule that compresses, as the options say.
+template <class Mixing>
+Mixing compressed_gossip(const options& o) {
+  return {.compressor = *any_compressor::parse(o.compress), .gamma = o.gamma, .seed = o.seed};
+}
 
 /// Calls use(algorithm) with the method that the options name.
 template <class Use>
@@ -44,6 +57,32 @@ auto with_method(const options& o, Use&& use) {
   if (o.method == "q_saddle") {
     return use(recipes::q_saddle(
         {.rho = o.rho, .beta = beta, .mu = o.mu, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
+  }
+  if (o.method == "choco_sgd") {
+    return use(recipes::choco_sgd(compressed_gossip<polder::choco<any_compressor>>(o),
+                                  {.beta = beta, .weight_decay = decay, .clip_norm = clip}));
+  }
+  if (o.method == "deep_squeeze") {
+    return use(recipes::deep_squeeze_sgd(compressed_gossip<polder::deep_squeeze<any_compressor>>(o),
+                                         {.beta = beta, .weight_decay = decay, .clip_norm = clip}));
+  }
+  if (o.method == "comp_q_saddle") {
+    const recipes::q_saddle_options q{.rho = o.rho, .beta = beta, .mu = o.mu, .weight_decay = decay, .clip_norm = clip};
+    return o.error_feedback == "on"
+               ? use(recipes::comp_q_saddle(compressed_gossip<polder::deep_squeeze<any_compressor>>(o), q))
+               : use(recipes::comp_q_saddle(compressed_gossip<polder::choco<any_compressor>>(o), q));
+  }
+  if (o.method == "ngm" || o.method == "ngm_model") {
+    return use(recipes::ngm(
+        {.data_share = o.method == "ngm" ? 1.0 : 0.0, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip},
+        polder::nesterov{beta}));
+  }
+  if (o.method == "cga") {
+    return use(recipes::cga({.weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}, polder::nesterov{beta}));
+  }
+  if (o.method == "n_saddle") {
+    return use(recipes::n_saddle({.rho = o.rho, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip},
+                                 polder::nesterov{beta}));
   }
   if (o.method == "local_sgd") {
     return use(

@@ -53,11 +53,20 @@ for ranks in OMPI_COMM_WORLD PMI; do
   [ ! -s "$scratch/out" ] || fail "the third of three processes says: $(cat "$scratch/out")"
   unset "${ranks}_SIZE" "${ranks}_RANK"
 done
+rejects '--compress gzip: allowed: none, qsgd:BITS' --method choco_sgd --compress gzip
+rejects '--compress qsgd:9: allowed' --method choco_sgd --compress qsgd:9
+rejects '--compress top_k: allowed' --method choco_sgd --compress top_k
+rejects '--compress top_k:1.5: allowed' --method choco_sgd --compress top_k:1.5
+rejects '--error-feedback yes: allowed: off, on' --method comp_q_saddle --error-feedback yes
+rejects '--topology one_peer_exponential: --method choco_sgd' --method choco_sgd --topology one_peer_exponential
 # Options of other methods are not ignored.
-rejects '--rho 0.1: does not apply to --method qgm; allowed with q_saddle' --method qgm --rho 0.1
+rejects '--compress sign: does not apply to --method qgm; allowed with choco_sgd, deep_squeeze, comp_q_saddle' --compress sign
+rejects '--error-feedback on: does not apply to --method choco_sgd' --method choco_sgd --error-feedback on
+rejects '--rho 0.1: does not apply to --method qgm; allowed with q_saddle, comp_q_saddle, n_saddle' --method qgm --rho 0.1
 rejects '--topology ring: does not apply to --method all_reduce' --method all_reduce --topology ring
-rejects '--mu 0.5: does not apply to --method dsgdm_n; allowed with qgm, q_saddle' --method dsgdm_n --mu 0.5
+rejects '--mu 0.5: does not apply to --method dsgdm_n; allowed with qgm, q_saddle, comp_q_saddle' --method dsgdm_n --mu 0.5
 rejects '--momentum 0.5: does not apply to --method d_psgd' --method d_psgd --momentum 0.5
+rejects '--topology one_peer_exponential: --method ngm answers along every edge' --method ngm --topology one_peer_exponential
 rejects '--push 1: does not apply to --method local_sgd; allowed with dppf' --method local_sgd --push 1
 rejects '--period 2: does not apply to --method qgm' --period 2
 rejects '--checkpoint-every 5: needs --checkpoint' --checkpoint-every 5
@@ -108,6 +117,21 @@ esac
 head -c 400 "$scratch/model.safetensors" | grep -q 'dense1.weight' || fail "the exported model has no dense1.weight"
 grep -q '<svg' "$scratch/report/report.html" || fail "the report has no picture"
 grep -q '^dppf ' "$scratch/report/table.txt" || fail "the report's table lacks the run"
+
+# Compressed messages: what is counted on the wire is what the compressor says, for each neighbor and round.
+for kind in none qsgd:8 qsgd:1 sign top_k:0.25 random_k:0.25 bf16 fp16; do
+  # shellcheck disable=SC2086
+  "$POLDER_TRAIN" $digits --method comp_q_saddle --compress $kind --workers 4 --epochs 2 --batch 10 >"$scratch/out" 2>&1 ||
+    fail "--compress $kind: $(cat "$scratch/out")"
+  # 1000 images, 4 workers, batches of 10: 25 steps an epoch; two neighbors.
+  [ "$(value bytes_sent_per_worker "$scratch/out")" = $((2 * 2 * 25 * $(value message_bytes "$scratch/out"))) ] ||
+    fail "--compress $kind: $(value bytes_sent_per_worker "$scratch/out") bytes, messages of $(value message_bytes "$scratch/out")"
+done
+# A gradient step that leaves the numbers is a failure, even in the last step.
+status=0
+# shellcheck disable=SC2086
+"$POLDER_TRAIN" $digits --method d_psgd --epochs 1 --lr 1e300 --workers 2 >"$scratch/out" 2>"$scratch/err" || status=$?
+[ "$status" -eq 1 ] || fail "a run that ends in no numbers has status $status"
 
 # The user's own images: a line each, the label last.
 awk 'BEGIN { for (i = 0; i < 400; i++) { l = i % 2; printf "%d,%d,%d,%d\n", l * 5 + i % 3, i % 7, 3 - l * 2, l } }' >"$scratch/train.csv"
