@@ -28,6 +28,7 @@ table() {
   echo "- commit: $(git rev-parse --short HEAD)"
   table "Fused passes: bytes moved, and their rate as a share of memcpy's in the same run" bench_ops \
     --benchmark_filter=eigen
+  table "Compressors: share of memcpy's rate over the uncompressed vector, in the same run" bench_compress
   table "Engine: training samples per second on one thread, batch 32" bench_engine
   table "Rounds of communication in one process" bench_collectives
   table "A training step of LeNet-5 with many workers in one process" bench_scaling

@@ -9,8 +9,11 @@
 #include <vector>
 
 #include "polder/backend/eigen.hpp"
+#include "polder/compress/qsgd.hpp"
+#include "polder/compress/top_k.hpp"
 #include "polder/recipes/all_reduce.hpp"
 #include "polder/recipes/cga.hpp"
+#include "polder/recipes/comp_q_saddle.hpp"
 #include "polder/recipes/dppf.hpp"
 #include "polder/recipes/n_saddle.hpp"
 #include "polder/recipes/ngm.hpp"
@@ -78,6 +81,8 @@ TEST_CASE("steps allocate nothing in steady state") {
   CHECK(allocations_of(recipes::ngm({.data_share = 0.5})) == 0);
   CHECK(allocations_of(recipes::cga()) == 0);
   CHECK(allocations_of(recipes::n_saddle()) == 0);
+  CHECK(allocations_of(recipes::comp_q_saddle(choco{qsgd{}})) == 0);
+  CHECK(allocations_of(recipes::comp_q_saddle(deep_squeeze{top_k{.keep = 0.1}, 0.1})) == 0);
 }
 
 TEST_CASE("the watch sees an allocation") {
