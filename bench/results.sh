@@ -26,6 +26,7 @@ table() {
   echo "- machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) processors"
   echo "- compiler: $(c++ --version | head -n 1)"
   echo "- commit: $(git rev-parse --short HEAD)"
+  echo "- BLAS behind LibTorch: $(readlink -f "$(ldd build/bench/bench/bench_engine | sed -n 's/.*libblas[^ ]* => \([^ ]*\).*/\1/p' | head -n 1)" || echo none)"
   table "Fused passes: bytes moved, and their rate as a share of memcpy's in the same run" bench_ops \
     --benchmark_filter=eigen
   table "Compressors: share of memcpy's rate over the uncompressed vector, in the same run" bench_compress
