@@ -3,13 +3,17 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 #include "polder/core/config.hpp"
 #include "polder/core/error.hpp"
 #include "polder/nn/operation.hpp"
 #include "polder/nn/shape.hpp"
+#include "polder/nn/simd.hpp"
 
 namespace polder::nn {
 
@@ -36,27 +40,22 @@ class maximum final : public operation<T> {
   std::size_t saved() const override { return padded(out_.size()); }
 
   void forward(const pass<T>& p, const T* x, T* y, T* saved) const override {
-    for_planes(p.images, [&](std::size_t from, std::size_t to) {
-      if (halves()) {
-        forward_halves(x + from, y + to, saved + to);
-      } else {
-        forward_any(x + from, y + to, saved + to);
-      }
-    });
+    if (halves()) {
+      forward_halves(p.images, x, y, saved);
+    } else {
+      for_planes(p.images, [&](std::size_t from, std::size_t to) { forward_any(x + from, y + to, saved + to); });
+    }
   }
 
   void backward(const pass<T>& p, const T*, const T*, const T* dy, T* dx, const T* saved) const override {
     if (dx == nullptr) return;
-    if (!halves() || 2 * out_.width != in_.width || 2 * out_.height != in_.height) {
-      std::fill_n(dx, p.images * in_.size(), T{0});
+    const bool covered = halves() && 2 * out_.width == in_.width && 2 * out_.height == in_.height;
+    if (!covered) std::fill_n(dx, p.images * in_.size(), T{0});
+    if (halves()) {
+      backward_halves(p.images, dy, dx, saved, covered);
+    } else {
+      for_planes(p.images, [&](std::size_t from, std::size_t to) { backward_any(dy + to, dx + from, saved + to); });
     }
-    for_planes(p.images, [&](std::size_t from, std::size_t to) {
-      if (halves()) {
-        backward_halves(dy + to, dx + from, saved + to);
-      } else {
-        backward_any(dy + to, dx + from, saved + to);
-      }
-    });
   }
 
  private:
@@ -67,34 +66,112 @@ class maximum final : public operation<T> {
     for (std::size_t c = 0; c < images * in_.channels; ++c) visit(c * in_.pixels(), c * out_.pixels());
   }
 
-  // The usual 2 x 2 windows without branches; comparisons in the same order as below, so the first of equals wins.
-  void forward_halves(const T* POLDER_RESTRICT x, T* POLDER_RESTRICT y, T* POLDER_RESTRICT place) const {
-    for (std::size_t h = 0; h < out_.height; ++h, y += out_.width, place += out_.width) {
-      const T* POLDER_RESTRICT upper = x + 2 * h * in_.width;
-      const T* POLDER_RESTRICT lower = upper + in_.width;
-      for (std::size_t w = 0; w < out_.width; ++w) {
-        const T a = upper[2 * w], b = upper[2 * w + 1], c = lower[2 * w], d = lower[2 * w + 1];
-        const T ab = beats(b, a) ? b : a;
-        const T at_ab = beats(b, a) ? T{1} : T{0};
-        const T cd = beats(d, c) ? d : c;
-        const T at_cd = beats(d, c) ? T{3} : T{2};
-        y[w] = beats(cd, ab) ? cd : ab;
-        place[w] = beats(cd, ab) ? at_cd : at_ab;
+  // The usual 2 x 2 windows without branches, a vector of outputs at a time: a row's last vector may reach into rows that
+  // are worked off later, but not over the end of the batch, where single numbers take its place. Comparisons are in the
+  // same order as below, so the first of equals wins.
+  void forward_halves(std::size_t images, const T* x, T* y, T* place) const {
+    const std::size_t inputs = images * in_.size();
+    const std::size_t outputs = images * out_.size();
+    for_planes(images, [&](std::size_t from, std::size_t to) {
+      for (std::size_t h = 0; h < out_.height; ++h) {
+        const std::size_t above = from + 2 * h * in_.width;
+        const std::size_t below = above + in_.width;
+        with_lanes([&](auto bytes) {
+          constexpr std::size_t count = bytes / sizeof(T);
+          for (std::size_t w = 0; w < out_.width; w += count) {
+            const std::size_t at = to + h * out_.width + w;
+            if (at + count <= outputs && below + 2 * (w + count) <= inputs) {
+              best_of_four<bytes>(x + above + 2 * w, x + below + 2 * w, y + at, place + at);
+            } else {
+              for (std::size_t i = 0; i < std::min(count, out_.width - w); ++i) {
+                best_of_four<sizeof(T)>(x + above + 2 * (w + i), x + below + 2 * (w + i), y + at + i, place + at + i);
+              }
+            }
+          }
+        });
       }
+    });
+  }
+  void backward_halves(std::size_t images, const T* dy, T* dx, const T* place, bool covered) const {
+    const std::size_t inputs = images * in_.size();
+    const std::size_t outputs = images * out_.size();
+    for_planes(images, [&](std::size_t from, std::size_t to) {
+      for (std::size_t h = 0; h < out_.height; ++h) {
+        for (const std::size_t row : {std::size_t{0}, std::size_t{1}}) {
+          const std::size_t line = from + (2 * h + row) * in_.width;
+          with_lanes([&](auto bytes) {
+            constexpr std::size_t count = bytes / sizeof(T);
+            for (std::size_t w = 0; w < out_.width; w += count) {
+              const std::size_t at = to + h * out_.width + w;
+              if (covered && at + count <= outputs && line + 2 * (w + count) <= inputs) {
+                to_the_best<bytes>(dy + at, place + at, static_cast<T>(2 * row), dx + line + 2 * w);
+              } else {
+                for (std::size_t i = 0; i < std::min(count, out_.width - w); ++i) {
+                  to_the_best<sizeof(T)>(dy + at + i, place + at + i, static_cast<T>(2 * row), dx + line + 2 * (w + i));
+                }
+              }
+            }
+          });
+        }
+      }
+    });
+  }
+
+  /// Calls `work` with the bytes of the narrowest vector that holds a row of outputs, or of the widest there is.
+  template <class Work>
+  void with_lanes(const Work& work) const {
+    const std::size_t row = out_.width * sizeof(T);
+    if constexpr (vector_bytes >= 64) {
+      if (row > 32) return work(std::integral_constant<std::size_t, 64>{});
+    }
+    if constexpr (vector_bytes >= 32) {
+      if (row > 16) return work(std::integral_constant<std::size_t, 32>{});
+    }
+    work(std::integral_constant<std::size_t, 16>{});
+  }
+  /// The maximum of each 2 x 2 window and its place, for a vector of `Bytes` or, as a vector of one, a single number.
+  template <std::size_t Bytes>
+  static POLDER_INLINE void best_of_four(const T* upper, const T* lower, T* y, T* place) {
+    if constexpr (Bytes == sizeof(T)) {
+      const bool right = beats(upper[1], upper[0]), low_right = beats(lower[1], lower[0]);
+      const T ab = upper[right ? 1 : 0], cd = lower[low_right ? 1 : 0];
+      const bool below = beats(cd, ab);
+      *y = below ? cd : ab;
+      *place = below ? (low_right ? T{3} : T{2}) : (right ? T{1} : T{0});
+    } else {
+      using vector = typename vector_of<T, Bytes>::type;
+      constexpr auto lane = std::make_index_sequence<Bytes / sizeof(T)>{};
+      vector rows[4];
+      std::memcpy(rows, upper, 2 * Bytes);
+      std::memcpy(rows + 2, lower, 2 * Bytes);
+      const vector a = every_second<0>(rows[0], rows[1], lane), b = every_second<1>(rows[0], rows[1], lane);
+      const vector c = every_second<0>(rows[2], rows[3], lane), d = every_second<1>(rows[2], rows[3], lane);
+      const vector zero{};
+      const auto right = (b > a) | (b != b), low_right = (d > c) | (d != d);
+      const vector ab = right ? b : a, cd = low_right ? d : c;
+      const auto below = (cd > ab) | (cd != cd);
+      const vector best = below ? cd : ab;
+      const vector where = below ? (low_right ? zero + T{3} : zero + T{2}) : (right ? zero + T{1} : zero);
+      std::memcpy(y, &best, Bytes);
+      std::memcpy(place, &where, Bytes);
     }
   }
-  void backward_halves(const T* POLDER_RESTRICT dy, T* POLDER_RESTRICT dx, const T* POLDER_RESTRICT place) const {
-    for (std::size_t h = 0; h < out_.height; ++h, dy += out_.width, place += out_.width) {
-      T* POLDER_RESTRICT upper = dx + 2 * h * in_.width;
-      T* POLDER_RESTRICT lower = upper + in_.width;
-      for (std::size_t w = 0; w < out_.width; ++w) {
-        upper[2 * w] = place[w] == T{0} ? dy[w] : T{0};
-        upper[2 * w + 1] = place[w] == T{1} ? dy[w] : T{0};
-      }
-      for (std::size_t w = 0; w < out_.width; ++w) {
-        lower[2 * w] = place[w] == T{2} ? dy[w] : T{0};
-        lower[2 * w + 1] = place[w] == T{3} ? dy[w] : T{0};
-      }
+  /// dx of one line of windows: dy where its number in the window, `left` or the next one, is the place of the maximum.
+  template <std::size_t Bytes>
+  static POLDER_INLINE void to_the_best(const T* dy, const T* place, T left, T* line) {
+    if constexpr (Bytes == sizeof(T)) {
+      line[0] = *place == left ? *dy : T{0};
+      line[1] = *place == left + T{1} ? *dy : T{0};
+    } else {
+      using vector = typename vector_of<T, Bytes>::type;
+      constexpr auto lane = std::make_index_sequence<Bytes / sizeof(T)>{};
+      vector slope, where;
+      std::memcpy(&slope, dy, Bytes);
+      std::memcpy(&where, place, Bytes);
+      const vector zero{};
+      const vector even = where == left ? slope : zero, odd = where == left + T{1} ? slope : zero;
+      const vector both[2] = {in_turns<0>(even, odd, lane), in_turns<1>(even, odd, lane)};
+      std::memcpy(line, both, 2 * Bytes);
     }
   }
 

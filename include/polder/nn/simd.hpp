@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
 
 #include "polder/core/config.hpp"
 
@@ -37,6 +38,18 @@ template <class T>
 template <class T>
 POLDER_INLINE void store(T* to, vec<T> v) {
   std::memcpy(to, &v, sizeof v);
+}
+
+/// The even (Odd = 0) or odd lanes of two vectors in a row.
+template <std::size_t Odd, class Vector, std::size_t... I>
+[[nodiscard]] POLDER_INLINE Vector every_second(const Vector& a, const Vector& b, std::index_sequence<I...>) {
+  return __builtin_shufflevector(a, b, static_cast<int>(2 * I + Odd)...);
+}
+/// The lanes of two vectors in turns: the first (Upper = 0) or the second half of them.
+template <std::size_t Upper, class Vector, std::size_t... I>
+[[nodiscard]] POLDER_INLINE Vector in_turns(const Vector& even, const Vector& odd, std::index_sequence<I...>) {
+  constexpr std::size_t count = sizeof...(I);
+  return __builtin_shufflevector(even, odd, static_cast<int>((Upper * count + I) / 2 + (I % 2) * count)...);
 }
 
 /// The sum of a vector's lanes, folded in halves.
