@@ -19,7 +19,8 @@ namespace polder_train {
 
 struct any_compressor {
   static constexpr bool fixed_size = true;
-  static constexpr const char* names = "none, qsgd:BITS (1 to 8), sign, top_k:KEEP, random_k:KEEP, bf16, fp16";
+  static constexpr const char* names =
+      "none, qsgd:BITS (2 to 8, sign included), sign, top_k:KEEP, random_k:KEEP, bf16, fp16";
 
   std::variant<polder::raw, polder::qsgd, polder::sign, polder::top_k, polder::random_k, polder::half> chosen{};
 
@@ -65,13 +66,10 @@ struct any_compressor {
       return any_compressor{polder::random_k{.keep = number, .scale = scaling::contraction}};
     }
     if (name == "qsgd") {
-      if (colon == text.npos || (number != 1.0 && !(number >= 2.0 && number <= 8.0))) return std::nullopt;
+      if (colon == text.npos || !(number >= 2.0 && number <= 8.0)) return std::nullopt;
       const auto bits = static_cast<unsigned>(number);
       if (static_cast<double>(bits) != number) return std::nullopt;
-      // One bit cannot hold a level and a sign.
-      using mode = polder::qsgd::level_mode;
-      return any_compressor{polder::qsgd{
-          .bits = bits, .levels = bits == 1 ? mode::sign_beside : mode::sign_inside, .scale = scaling::contraction}};
+      return any_compressor{polder::qsgd{.bits = bits, .scale = scaling::contraction}};
     }
     if (colon != text.npos) return std::nullopt;
     if (name == "none") return any_compressor{};

@@ -65,7 +65,8 @@ std::string setting_of(const options& o) { return text(o.model, " on ", o.datase
 std::string details_of(const options& o) {
   return text("Images shared out: ", o.partition, ". ", o.epochs, " epochs",
               o.train_limit == 0 ? "" : text(" of ", o.train_limit, " images"), ", batches of ", o.batch,
-              " per worker, seed ", o.seed, ".");
+              " per worker, seed ", o.seed, o.test_limit == 0 ? "" : text(", tried on ", o.test_limit, " test images"),
+              ".");
 }
 
 run read_run(const std::string& path) {

@@ -67,7 +67,8 @@ auto with_method(const options& o, Use&& use) {
                                          {.beta = beta, .weight_decay = decay, .clip_norm = clip}));
   }
   if (o.method == "comp_q_saddle") {
-    const recipes::q_saddle_options q{.rho = o.rho, .beta = beta, .mu = o.mu, .weight_decay = decay, .clip_norm = clip};
+    const recipes::comp_q_saddle_options q{
+        .rho = o.rho, .beta = beta, .mu = o.mu, .weight_decay = decay, .clip_norm = clip};
     return o.error_feedback == "on"
                ? use(recipes::comp_q_saddle(compressed_gossip<polder::deep_squeeze<any_compressor>>(o), q))
                : use(recipes::comp_q_saddle(compressed_gossip<polder::choco<any_compressor>>(o), q));

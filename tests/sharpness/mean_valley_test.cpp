@@ -81,6 +81,18 @@ TEST_CASE("a loss that is not finite is above every level") {
   CHECK(mean_valley<double>(std::span(all), cliff, {.tolerance = 1e-6}).mean_valley == Approx(0.25).epsilon(1e-5));
 }
 
+TEST_CASE("the search ends at the resolution of numbers") {
+  const auto jump = [](std::span<const double> x) { return x[0] == 0.0 ? 1.0 : 3.0; };
+  const models pair{{2.0}, {-2.0}};
+  const auto all = spans(pair);
+  CHECK(mean_valley<double>(std::span(all), jump).mean_valley < 1e-300);
+  const auto directions = spans(cross);
+  const valley finest = mean_valley<double>(std::span(directions), wide_and_steep, {.tolerance = 1e-17});
+  CHECK(finest.boundaries[0].distance == Approx(std::sqrt(0.4)).epsilon(1e-14));
+  CHECK_THROWS_WITH(mean_valley<double>(std::span(directions), bowl{1e9, {1.0, 1.0, 1.0}}, {.rise = 1e-9}),
+                    Catch::Contains("is lost beside a loss of"));
+}
+
 TEST_CASE("a model at the mean has no direction and does not count; equal models have no valley") {
   const models with_center{{1.0, 0.0, 0.0}, {-1.0, 0.0, 0.0}, {0.0, 0.0, 0.0}};
   const auto all = spans(with_center);

@@ -81,7 +81,7 @@ TEST_CASE("steps allocate nothing in steady state") {
   CHECK(allocations_of(recipes::ngm({.data_share = 0.5})) == 0);
   CHECK(allocations_of(recipes::cga()) == 0);
   CHECK(allocations_of(recipes::n_saddle()) == 0);
-  CHECK(allocations_of(recipes::comp_q_saddle(choco{qsgd{}})) == 0);
+  CHECK(allocations_of(recipes::comp_q_saddle(choco{qsgd{.scale = scaling::contraction}})) == 0);
   CHECK(allocations_of(recipes::comp_q_saddle(deep_squeeze{top_k{.keep = 0.1}, 0.1})) == 0);
 }
 

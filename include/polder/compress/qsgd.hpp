@@ -39,7 +39,7 @@ namespace polder {
 /// Errors: as the concept says; config_error for bits, bucket and enums; a norm above 2^127 is a compress_error.
 /// Source: the ChocoSGD, NGC and AdaG codes. Departures: those divide by a norm of 0; here C(0) = 0. The norm is
 /// rounded up to a float32, and a norm up to 2^-100 is sent as 0. Levels are rounded with 16 random bits, so that
-/// expectations are exact to 2^-17 of a level.
+/// expectations are exact to 2^-17 of a level in double and 2^-15 in float.
 struct qsgd {
   enum class level_mode : std::uint8_t { sign_inside = 0, sign_beside = 1 };
   static constexpr bool fixed_size = true;

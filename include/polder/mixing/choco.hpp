@@ -51,9 +51,10 @@ enum class public_copies : std::uint8_t {
 /// seed: of the compressor's random numbers.
 /// W must be symmetric, doubly stochastic, connected, and the same in every round.
 ///
-/// State: x^ and s (2 n numbers; adaptive 3 n), and that of the compressor; n numbers and one message of scratch. Sends one
+/// State: x^ and s (2 n doubles; adaptive n numbers more), and that of the compressor; n numbers and one message of scratch. Sends one
 /// compressed message to each neighbor. Host memory only.
-/// Errors: config_error for gamma or a matrix that does not suit; those of the compressor.
+/// Errors: config_error for gamma, a compressor that is no contraction, a matrix that does not suit, or workers that do not
+/// start from the same parameters (copies = at_start); those of the compressor.
 /// Source: Koloskova, Stich, Jaggi, "Decentralized Stochastic Optimization and Gossip Algorithms with Compressed
 /// Communication", ICML 2019 (compress_first); their code for deep learning (mix_first); Aketi, Hashemi, Roy, "AdaGossip",
 /// arXiv:2404.05919. Departures: none known.
@@ -69,9 +70,9 @@ struct choco {
   template <class B, class T>
   struct state {
     detail::message_maker<Compressor, T> maker;
-    buffer_t<B, T> copy;         // x^
-    buffer_t<B, T> sum;          // s
-    buffer_t<B, T> difference;   // x - x^, scratch
+    buffer_t<B, double> copy;    // x^; in double, as the rounding of thousands of sums would move the mean
+    buffer_t<B, double> sum;     // s
+    buffer_t<B, T> scratch;      // x - x^, then what messages say
     buffer_t<B, T> mean_square;  // v
     template <class Visitor>
     void visit(Visitor&& visitor) {
@@ -86,10 +87,12 @@ struct choco {
     static_assert(std::is_same_v<typename B::space, host_space>, "choco compresses in host memory");
     static_assert(polder::compressor<Compressor, T>,
                   "the first parameter of choco is a compressor: qsgd, sign, top_k, …; see docs/reference/parts.md");
+    detail::require_contraction(compressor, "choco");
     require<config_error>(gamma > 0.0 && gamma <= 1.0, "choco: gamma is ", gamma, " but must be in (0, 1]");
     const std::size_t n = tensors.size();
-    return {detail::message_maker<Compressor, T>(compressor, tensors), backend.template zeros<T>(n),
-            backend.template zeros<T>(n), backend.template zeros<T>(n), backend.template zeros<T>(adaptive ? n : 0)};
+    return {detail::message_maker<Compressor, T>(compressor, tensors), backend.template zeros<double>(n),
+            backend.template zeros<double>(n), backend.template zeros<T>(n),
+            backend.template zeros<T>(adaptive ? n : 0)};
   }
   [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps) const { return steps; }
   void check(const topology::mixing_matrix& weights) const { detail::check_for_compression(weights, "choco"); }
@@ -97,8 +100,9 @@ struct choco {
   template <class Context, class B, class T>
   void begin(Context& ctx, state<B, T>& s) const {
     if (copies == public_copies::zero) return;
-    ctx.backend.copy(ctx.params.x(), s.copy.view());
-    ctx.backend.copy(ctx.params.x(), s.sum.view());
+    const auto x = ctx.params.x();
+    detail::require_common_start(ctx, x);
+    ctx.backend.map(x.size, ops::widen{}, in(x), out(s.copy.view()), out(s.sum.view()));
   }
 
   template <class Context, class B, class T, class Observation>
@@ -117,11 +121,12 @@ struct choco {
   /// q = C(x - x^) goes to the neighbors and into the copies.
   template <class Context, class B, class T>
   void send(Context& ctx, state<B, T>& s, view<typename Context::space, const T> x) const {
-    ctx.backend.map(x.size, ops::difference{}, in(x), in(s.copy.view()), out(s.difference.view()));
-    s.maker.compress(ctx, compressor, seed, s.difference.view().as_const());
+    ctx.backend.map(x.size, ops::difference{}, in(x), in(s.copy.view()), out(s.scratch.view()));
+    s.maker.compress(ctx, compressor, seed, s.scratch.view().as_const());
     s.maker.exchange(ctx, compressor, [&](double weight, bool own, std::span<const std::byte> bytes) {
-      compressor.template decompress_add<T>(bytes, s.maker.tensors, weight, s.sum.view());
-      if (own) compressor.template decompress_add<T>(bytes, s.maker.tensors, 1.0, s.copy.view());
+      compressor.template decompress<T>(bytes, s.maker.tensors, s.scratch.view());
+      ctx.backend.map(x.size, ops::accumulate{weight}, in(s.scratch.view()), inout(s.sum.view()));
+      if (own) ctx.backend.map(x.size, ops::accumulate{1.0}, in(s.scratch.view()), inout(s.copy.view()));
     });
   }
   /// x_next = x_half + gamma (s - x^)

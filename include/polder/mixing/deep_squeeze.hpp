@@ -30,7 +30,7 @@ namespace polder {
 /// Parameters: compressor; gamma in (0, 1], the consensus step, default 0.5 (a choice of this library). seed: of the
 /// compressor's random numbers. W must be symmetric, doubly stochastic, connected, and the same in every round.
 ///
-/// State: e (n numbers) and that of the compressor; n numbers and one message of scratch. Sends one compressed message to each
+/// State: e (n numbers) and that of the compressor; n numbers, n doubles and one message of scratch. Sends one compressed message to each
 /// neighbor. Host memory only. Errors: as choco.
 /// Source: Tang et al., "DeepSqueeze: Decentralization Meets Error-Compensated Compression", 2019.
 template <class Compressor>
@@ -42,7 +42,8 @@ struct deep_squeeze {
   template <class B, class T>
   struct state {
     detail::message_maker<error_feedback<Compressor>, T> maker;
-    buffer_t<B, T> residual;  // sum_j w_ij q_j - q_i, scratch
+    buffer_t<B, double> residual;  // sum_j w_ij q_j - q_i, scratch
+    buffer_t<B, T> decoded;        // what a message says, scratch
     template <class Visitor>
     void visit(Visitor&& visitor) {
       maker.memory.visit(visitor);
@@ -54,9 +55,10 @@ struct deep_squeeze {
     static_assert(
         polder::compressor<Compressor, T>,
         "the first parameter of deep_squeeze is a compressor: qsgd, sign, top_k, …; see docs/reference/parts.md");
+    detail::require_contraction(compressor, "deep_squeeze");
     require<config_error>(gamma > 0.0 && gamma <= 1.0, "deep_squeeze: gamma is ", gamma, " but must be in (0, 1]");
     return {detail::message_maker<error_feedback<Compressor>, T>(with_feedback(), tensors),
-            backend.template zeros<T>(tensors.size())};
+            backend.template zeros<double>(tensors.size()), backend.template zeros<T>(tensors.size())};
   }
   [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps) const { return steps; }
   void check(const topology::mixing_matrix& weights) const { detail::check_for_compression(weights, "deep_squeeze"); }
@@ -68,7 +70,9 @@ struct deep_squeeze {
     s.maker.compress(ctx, feedback, seed, ctx.params.half());
     ctx.backend.map(s.residual.size(), ops::clear{}, out(s.residual.view()));
     s.maker.exchange(ctx, feedback, [&](double weight, bool own, std::span<const std::byte> bytes) {
-      feedback.template decompress_add<T>(bytes, s.maker.tensors, own ? weight - 1.0 : weight, s.residual.view());
+      feedback.template decompress<T>(bytes, s.maker.tensors, s.decoded.view());
+      ctx.backend.map(s.decoded.size(), ops::accumulate{own ? weight - 1.0 : weight}, in(s.decoded.view()),
+                      inout(s.residual.view()));
     });
     const auto x_next = ctx.params.writable_next(ctx.comm);
     detail::map_observed(ctx, ops::add_scaled<observer>{gamma, observation.element}, observation.streams,

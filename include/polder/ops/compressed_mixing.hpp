@@ -8,11 +8,29 @@
 
 namespace polder::ops {
 
-/// d = a - b
+/// d = x - x^
 struct difference {
   template <class T>
-  POLDER_HD void operator()(T a, T b, T& d) const {
-    d = a - b;
+  POLDER_HD void operator()(T x, double copy, T& d) const {
+    d = static_cast<T>(static_cast<double>(x) - copy);
+  }
+};
+
+/// a = b = x
+struct widen {
+  template <class T>
+  POLDER_HD void operator()(T x, double& a, double& b) const {
+    a = static_cast<double>(x);
+    b = static_cast<double>(x);
+  }
+};
+
+/// y = y + weight q
+struct accumulate {
+  double weight;
+  template <class T>
+  POLDER_HD void operator()(T q, double& y) const {
+    y = multiply_add(weight, static_cast<double>(q), y);
   }
 };
 
@@ -30,8 +48,8 @@ struct add_scaled {
   double gamma;
   Observer observer;
   template <class T, class... Streams>
-  POLDER_HD void operator()(T x_half, T r, T& x_next, Streams&&... states) const {
-    x_next = static_cast<T>(multiply_add(gamma, static_cast<double>(r), static_cast<double>(x_half)));
+  POLDER_HD void operator()(T x_half, double r, T& x_next, Streams&&... states) const {
+    x_next = static_cast<T>(multiply_add(gamma, r, static_cast<double>(x_half)));
     observer(x_next, states...);
   }
 };
@@ -42,8 +60,8 @@ struct consensus_step {
   double gamma;
   Observer observer;
   template <class T, class... Streams>
-  POLDER_HD void operator()(T x_half, T sum, T copy, T& x_next, Streams&&... states) const {
-    const double r = static_cast<double>(sum) - static_cast<double>(copy);
+  POLDER_HD void operator()(T x_half, double sum, double copy, T& x_next, Streams&&... states) const {
+    const double r = sum - copy;
     x_next = static_cast<T>(multiply_add(gamma, r, static_cast<double>(x_half)));
     observer(x_next, states...);
   }
@@ -57,8 +75,8 @@ struct adaptive_consensus_step {
   double trusted;
   Observer observer;
   template <class T, class... Streams>
-  POLDER_HD void operator()(T x_half, T sum, T copy, T& v, T& x_next, Streams&&... states) const {
-    const double r = static_cast<double>(sum) - static_cast<double>(copy);
+  POLDER_HD void operator()(T x_half, double sum, double copy, T& v, T& x_next, Streams&&... states) const {
+    const double r = sum - copy;
     v = static_cast<T>(multiply_add(0.999, static_cast<double>(v), 0.001 * (r * r)));
     const double own = gamma / (std::sqrt(static_cast<double>(v) / trusted) + 1e-8);
     x_next = static_cast<T>(multiply_add(own < 1.0 ? own : 1.0, r, static_cast<double>(x_half)));

@@ -44,7 +44,8 @@ struct negative {
 /// Stochastic rounding of r = s |x| / norm to a whole level: floor(r) + Bernoulli(r - floor(r)), at most s.
 ///
 /// In fixed point with 16 bits after the point, so that whole numbers never move and a level costs one product, one sum
-/// and one shift: r is rounded to the nearest 2^-16, so the expectation is off by at most 2^-17 of a level.
+/// and one shift: r is rounded to the nearest 2^-16, so the expectation is off by at most 2^-17 of a level (in
+/// float, where r itself rounds, some four times that).
 template <class T>
 struct stochastic_level {
   T scale{};                   ///< s 2^16 / norm, with |x| <= norm

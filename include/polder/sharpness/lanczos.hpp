@@ -29,7 +29,8 @@ struct lanczos_run {
 ///     beta_k = ||w||,    q_{k+1} = w / beta_k
 ///
 /// Without the reorthogonalization rounding makes copies of eigenvalues that have converged. `enough(run)` is asked after
-/// each step and ends the method. From one vector it sees one copy of each eigenvalue.
+/// each step and ends the method. From one vector it sees one copy of each eigenvalue of an operator that is exact to
+/// rounding; the noise of difference_hessian lets further copies of equal ones come in.
 /// Cost: a product and O(n k) operations a step; memory n k doubles.
 template <symmetric_operator H, class Enough>
 lanczos_run lanczos(H& h, std::uint64_t seed, std::uint64_t draw, std::size_t most_steps, Enough&& enough) {
@@ -62,7 +63,8 @@ lanczos_run lanczos(H& h, std::uint64_t seed, std::uint64_t draw, std::size_t mo
   return run;
 }
 
-/// An eigenvalue and how far it may be from one of H: |value - eigenvalue| <= error.
+/// An eigenvalue and how far it may be from one of H: |value - eigenvalue| <= error for an operator that is exact to
+/// rounding. The error of central differences (difference_hessian) comes on top.
 struct eigenvalue {
   double value = 0;
   double error = 0;
@@ -85,7 +87,7 @@ struct eigenvalues_found {
 ///
 /// Lanczos' method until the bounds beta_k |last component of the Ritz vector| of all `count` are within the tolerance, or
 /// most_steps products. By algebraic value, not by magnitude: a saddle's most negative curvature is `smallest`.
-/// Equal eigenvalues are found once. Errors: config_error for count, tolerance or most_steps of 0.
+/// Equal eigenvalues of an exact operator are found once. Errors: config_error for count, tolerance or most_steps of 0.
 /// Source: Lanczos 1950; Parlett, "The Symmetric Eigenvalue Problem", chapter 13 (bounds).
 template <symmetric_operator H>
 [[nodiscard]] eigenvalues_found largest_eigenvalues(H& h, eigenvalue_options options = {}) {

@@ -58,7 +58,11 @@ inline void check(const valley_options& o) {
 }
 inline double level_of(double center_loss, const valley_options& o) {
   require<non_finite_error>(std::isfinite(center_loss), "mean_valley: the loss of the mean is ", center_loss);
-  if (o.rise > 0.0) return center_loss + o.rise;
+  if (o.rise > 0.0) {
+    require<config_error>(center_loss + o.rise > center_loss, "mean_valley: a rise of ", o.rise,
+                          " is lost beside a loss of ", center_loss, ": set a larger one");
+    return center_loss + o.rise;
+  }
   require<config_error>(center_loss > 0.0, "mean_valley: the loss of the mean is ", center_loss,
                         ", of which no multiple is a boundary above it: set `rise` to a rise of the loss instead");
   return o.kappa * center_loss;
@@ -86,6 +90,7 @@ valley_boundary search(const LossAt& loss_at, double level, double start, const 
   }
   while (outside - inside > o.tolerance * outside) {
     const double middle = inside + (outside - inside) / 2.0;
+    if (middle <= inside || middle >= outside) break;
     (above(middle) ? outside : inside) = middle;
   }
   return {.distance = inside + (outside - inside) / 2.0, .radius = start};
