@@ -21,7 +21,11 @@ for method in qgm dppf comp_q_saddle; do
   whole=$(hash_of $run --method $method)
   for communicator in in_process mpi; do
     start=""
+    attempts="1 2 3 4 5 6"
     if [ $communicator = mpi ]; then
+      # mpirun takes its time to start and to end; that every method gives the same bits over MPI is hash_test's business.
+      [ $method != comp_q_saddle ] || continue
+      attempts="1 2 3"
       has_mpi || { echo "skipped: resuming over MPI (no mpirun, or built without MPI)"; continue; }
       start="mpirun -n 4"
     fi
@@ -30,7 +34,7 @@ for method in qgm dppf comp_q_saddle; do
     arguments="$run --method $method --communicator $communicator --checkpoint $folder --resume $folder
       --checkpoint-every 1 --log $folder.jsonl"
     kills=0
-    for attempt in 1 2 3 4 5 6; do
+    for attempt in $attempts; do
       # Past the step that the last kill left, up to 40 steps further each time: six of them stay below the 300 of a run.
       target=$(uniform "$attempt" "$(checkpointed "$folder")" "$((40 * attempt))" | sed 's/\..*//')
       # shellcheck disable=SC2086
