@@ -246,7 +246,7 @@ TEST_CASE("mixing the parameters before the step gives the same bits whether the
   CHECK(alone != start);
 }
 
-TEST_CASE("workers with equal data and equal models stay equal, bit for bit") {
+TEST_CASE("with cross-gradients, too, workers with equal data and equal models stay equal, bit for bit") {
   const quadratics f(1, dimension, 5);
   const auto all_equal = [&](const auto& parts) {
     const auto x =
