@@ -56,6 +56,14 @@ TEST_CASE("on a quadratic the boundaries lie at sqrt(2 (kappa - 1) c / (u^T H u)
   }
 }
 
+TEST_CASE("a model costs an evaluation for each doubling or halving of its distance, and ten bisections") {
+  const auto all = spans(cross);
+  // Boundaries at 0.632 (from 1, halved once) and at 0.166 (from 4.243, halved five times), one evaluation more at the
+  // start of each search, one for the mean; a factor of two down to 1e-3 is ten bisections.
+  const valley found = mean_valley<double>(std::span(all), wide_and_steep);
+  CHECK(found.evaluations == 1 + 2 * (1 + 1 + 10) + 2 * (1 + 5 + 10));
+}
+
 TEST_CASE("a rise of the loss is a boundary where the mean has none of its own") {
   const bowl bottom{0.0, {2.0, 2.0, 2.0}};
   const auto all = spans(cross);

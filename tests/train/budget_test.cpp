@@ -6,6 +6,9 @@
 
 #include "polder/backend/counting.hpp"
 #include "polder/backend/eigen.hpp"
+#include "polder/compress/sign.hpp"
+#include "polder/mixing/choco.hpp"
+#include "polder/mixing/deep_squeeze.hpp"
 #include "polder/mixing/every.hpp"
 #include "polder/mixing/none.hpp"
 #include "polder/recipes/all_reduce.hpp"
@@ -113,6 +116,17 @@ TEST_CASE("cross-gradients add a pass over self and neighbors; sending back make
     CHECK(cost_of(recipes::ngm({.data_share = 0.5}), on).bytes == data.bytes + 4.0 * k);
     CHECK(cost_of(recipes::cga(), on).bytes == data.bytes + 4.0 * (k + 1.0));
     CHECK(cost_of(recipes::n_saddle(), on).bytes == data.bytes + 16.0 * (k + 1.0));
+  }
+}
+
+TEST_CASE("compressed gossip adds 20 bytes for each message besides the compressor's own") {
+  for (const auto& [on, k] : {std::pair{topology::ring(8), 2.0}, {topology::torus(3, 3), 4.0}}) {
+    CAPTURE(k);
+    // Both public copies are made from the start once: 20 bytes in all.
+    CHECK(cost_of(algorithm{plain{}, chain<>{}, choco{sign{}}}, on).bytes ==
+          Approx(12.0 + 24.0 + 16.0 + 20.0 * (k + 2.0) + 20.0 / steps).epsilon(1e-12));
+    CHECK(cost_of(algorithm{plain{}, chain<>{}, deep_squeeze{sign{}}}, on).bytes ==
+          12.0 + 16.0 + 8.0 + 20.0 * (k + 1.0));
   }
 }
 

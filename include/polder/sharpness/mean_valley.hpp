@@ -149,7 +149,8 @@ inline void finish(valley& found) {
 /// augmentation; a function of the parameters alone. The distance is looked for from the model's own by doubling or
 /// halving, then by bisection: the smallest one where the loss crosses the level once.
 ///
-/// Memory: 2 n numbers. Cost: 1 + sum of about 10 evaluations a model at the default tolerance, and nothing else.
+/// Memory: 2 n numbers. Cost: one evaluation, and for each model one more, one for each doubling or halving of its
+/// distance, and log2(1 / tolerance) bisections (10 by default).
 /// Errors: config_error for options out of range, models of different sizes, all models equal, or a mean without loss
 /// (set `rise`); non_finite_error if the mean's loss is not finite.
 /// Source: Dimlioglu, Choromanska, UAI 2026 (the measure's name and idea). Departures: kappa's default and the search
@@ -184,7 +185,7 @@ template <class T, class Loss>
 /// all workers call it together, with the same loss function and options. Sends one reduction, outside the accounting of
 /// bytes, and a few numbers.
 ///
-/// Cost on each worker: the reduction, 1 + about 10 evaluations, 2 n numbers of memory.
+/// Cost on each worker: the reduction, the evaluations of its own model and one, 2 n numbers of memory.
 template <tensor_backend B, communicator C, class T, class Loss>
 [[nodiscard]] valley mean_valley(const B& backend, C& comm, view<typename B::space, const T> x, const Loss& loss,
                                  valley_options options = {}) {
