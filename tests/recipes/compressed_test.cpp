@@ -23,6 +23,7 @@
 #include "polder/recipes/dsgdm_n.hpp"
 #include "polder/recipes/qgm.hpp"
 #include "polder/topology/graphs.hpp"
+#include "recipes/setting.hpp"
 #include "recipes/stacked_reference.hpp"
 #include "support/catch.hpp"
 #include "support/quadratics.hpp"
@@ -34,51 +35,8 @@ using namespace polder;
 using namespace polder::test;
 using topology::mixing_matrix;
 
-constexpr std::size_t workers = 8;
-constexpr std::size_t dimension = 21;
-constexpr std::size_t steps = 60;
-constexpr double wd = 0.01;
 constexpr double beta = 0.8;
 constexpr double mu = 0.7;
-
-mixing_matrix irregular() {
-  return mixing_matrix::metropolis(topology::from_edges(
-      8, std::vector<topology::edge>{{0, 1}, {0, 2}, {0, 3}, {0, 4}, {0, 5}, {1, 2}, {3, 6}, {6, 7}, {4, 5}}));
-}
-
-struct setting {
-  quadratics f{workers, dimension, 7};
-  mixing_matrix weights;
-  stacked_problem problem;
-  std::vector<double> x0;
-
-  explicit setting(mixing_matrix w) : weights(std::move(w)) {
-    random_stream random({3, purpose::test});
-    for (std::size_t k = 0; k < dimension; ++k) x0.push_back(random.normal());
-    problem.n = workers;
-    problem.d = dimension;
-    problem.w = weights.dense(0);
-    problem.gradient = [this](std::size_t i, const std::vector<double>& x) { return f.gradient(i, x); };
-    problem.lr = [](std::size_t t) { return t < 30 ? 0.05 : 0.01; };
-    problem.wd = wd;
-  }
-  setting(const setting&) = delete;
-
-  template <class Backend, class Algorithm>
-  [[nodiscard]] stacked<double> train(const Backend& backend, const Algorithm& parts) const {
-    return train_team(backend, parts, weights, equal_start<double>(workers, x0), [this](int i) { return f.of(i); },
-                      steps,
-                      {.lr = {.base = 0.05, .kind = learning_rate::shape::steps, .factor = 0.2, .milestones = {0.5}}});
-  }
-};
-
-double largest_difference(const stacked<double>& a, const rows& b) {
-  double largest = 0.0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    for (std::size_t k = 0; k < a[i].size(); ++k) largest = std::max(largest, std::abs(a[i][k] - b[i][k]));
-  }
-  return largest;
-}
 
 using codec = std::function<std::vector<double>(const std::vector<double>&)>;
 
@@ -203,11 +161,11 @@ void agrees(const setting& s, const Algorithm& parts, const rows& expected) {
 const codec five_largest = [](const std::vector<double>& v) { return plain_top(v, 5); };
 
 TEST_CASE("CHOCO follows its formulas in both orders, from both starts, on a ring and on an irregular graph") {
-  for (const bool ring : {true, false}) {
-    const setting s(ring ? mixing_matrix::metropolis(topology::ring(8)) : irregular());
+  for (const bool regular : {true, false}) {
+    const setting s(regular ? ring() : irregular());
     for (const bool mix_first : {false, true}) {
       for (const bool from_zero : {false, true}) {
-        CAPTURE(ring, mix_first, from_zero);
+        CAPTURE(regular, mix_first, from_zero);
         const auto order = mix_first ? choco_order::mix_first : choco_order::compress_first;
         const auto start = from_zero ? public_copies::zero : public_copies::at_start;
         const loop how{.gamma = 0.3, .mix_first = mix_first, .from_zero = from_zero};
@@ -230,8 +188,8 @@ TEST_CASE("AdaGossip's consensus steps follow their formula") {
 }
 
 TEST_CASE("DeepSqueeze follows its formulas") {
-  for (const bool ring : {true, false}) {
-    const setting s(ring ? mixing_matrix::metropolis(topology::ring(8)) : irregular());
+  for (const bool regular : {true, false}) {
+    const setting s(regular ? ring() : irregular());
     const recipes::compressed_options o{.beta = beta, .weight_decay = wd};
     agrees(s, recipes::deep_squeeze_sgd(deep_squeeze{sign{}, 0.1}, o),
            stacked_deep_squeeze(s, plain_sign, {.gamma = 0.1}));
@@ -327,7 +285,7 @@ TEST_CASE("in float, too, thousands of rounds leave the mean where it is") {
 }
 
 TEST_CASE("public copies that begin at the start need a common one") {
-  const setting s(mixing_matrix::metropolis(topology::ring(8)));
+  const setting s(ring());
   rows start;
   for (std::size_t i = 0; i < workers; ++i) start.emplace_back(dimension, static_cast<double>(i));
   const auto agree = [&](public_copies copies) {
@@ -355,7 +313,7 @@ TEST_CASE("over rounds of several steps the copies still begin at the start") {
 }
 
 TEST_CASE("the bytes on the wire are those of the messages: one to each neighbor") {
-  const setting s(mixing_matrix::metropolis(topology::ring(8)));
+  const setting s(ring());
   const auto per_round = [&](const auto& compressor) {
     std::size_t bytes = 0;
     run_workers(8, [&](auto& comm) {

@@ -12,6 +12,7 @@
 #include "polder/recipes/ngm.hpp"
 #include "polder/topology/graphs.hpp"
 #include "polder/update/quasi_global_momentum.hpp"
+#include "recipes/setting.hpp"
 #include "recipes/stacked_cross_gradients.hpp"
 #include "support/catch.hpp"
 #include "support/quadratics.hpp"
@@ -22,18 +23,6 @@ namespace {
 using namespace polder;
 using namespace polder::test;
 using topology::mixing_matrix;
-
-constexpr std::size_t workers = 8;
-constexpr std::size_t dimension = 21;
-constexpr std::size_t steps = 60;
-constexpr double wd = 0.01;
-
-mixing_matrix ring() { return mixing_matrix::metropolis(topology::ring(8)); }
-/// Degrees 1 to 5.
-mixing_matrix irregular() {
-  return mixing_matrix::metropolis(topology::from_edges(
-      8, std::vector<topology::edge>{{0, 1}, {0, 2}, {0, 3}, {0, 4}, {0, 5}, {1, 2}, {3, 6}, {6, 7}, {4, 5}}));
-}
 
 /// A quadratic whose parameters are three tensors.
 struct in_tensors {
@@ -53,52 +42,24 @@ struct in_tensors {
   }
 };
 
-struct setting {
-  quadratics f{workers, dimension, 7};
-  mixing_matrix weights;
-  stacked_problem problem;
-  std::vector<double> x0;
-
-  explicit setting(mixing_matrix w) : weights(std::move(w)) {
-    random_stream random({3, purpose::test});
-    for (std::size_t k = 0; k < dimension; ++k) x0.push_back(random.normal());
-    problem.n = workers;
-    problem.d = dimension;
-    problem.w = weights.dense(0);
-    problem.gradient = [this](std::size_t i, const std::vector<double>& x) { return f.gradient(i, x); };
-    problem.lr = [](std::size_t t) { return t < 30 ? 0.05 : 0.01; };
-    problem.wd = wd;
-  }
-  setting(const setting&) = delete;
+struct tensor_setting : setting {
+  using setting::setting;
 
   template <class T, class Backend, class Algorithm>
   [[nodiscard]] stacked<T> train(const Backend& backend, const Algorithm& parts) const {
-    return train_team(backend, parts, weights, equal_start<T>(workers, std::vector<T>(x0.begin(), x0.end())),
-                      [this](int i) { return in_tensors{f.of(i)}; }, steps,
-                      {.lr = {.base = 0.05, .kind = learning_rate::shape::steps, .factor = 0.2, .milestones = {0.5}}});
+    return train_on<T>(backend, parts, [this](int i) { return in_tensors{f.of(i)}; });
   }
   [[nodiscard]] rows expected(const cross_method& method) const {
-    return stacked_cross_gradients(problem, rows(workers, x0), steps, method);
+    return stacked_cross_gradients(problem, start(), steps, method);
   }
   [[nodiscard]] aggregation mean(double a) const { return neighborhood_mean(problem, a); }
   [[nodiscard]] aggregation program() const { return program_per_tensor(problem, {6, 7, 21}); }
 };
 
-template <class T>
-double largest_difference(const stacked<T>& a, const rows& b) {
-  double largest = 0.0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    for (std::size_t k = 0; k < a[i].size(); ++k) {
-      largest = std::max(largest, std::abs(static_cast<double>(a[i][k]) - b[i][k]));
-    }
-  }
-  return largest;
-}
-
 /// As for the other recipes: in double the two differ by the order of sums, in float by the rounding of 60 steps. Both
 /// backends give the same bits.
 template <class Algorithm>
-void agrees(const setting& s, const Algorithm& parts, const rows& expected, double tolerance = 1e-12) {
+void agrees(const tensor_setting& s, const Algorithm& parts, const rows& expected, double tolerance = 1e-12) {
   const auto in_double = s.train<double>(reference_backend{}, parts);
   const auto in_float = s.train<float>(reference_backend{}, parts);
   CHECK(largest_difference(in_double, expected) < tolerance);
@@ -111,7 +72,7 @@ constexpr quasi_global_momentum quasi_global{.beta = 0.8, .mu = 0.7};
 
 TEST_CASE("NGM follows its formulas: data-variant, model-variant and a blend") {
   for (const bool regular : {true, false}) {
-    const setting s(regular ? ring() : irregular());
+    const tensor_setting s(regular ? ring() : irregular());
     for (const double a : {1.0, 0.0, 0.3}) {
       CAPTURE(regular, a);
       agrees(s, recipes::ngm({.data_share = a, .weight_decay = wd}, nesterov{0.8}), s.expected({s.mean(a)}));
@@ -127,7 +88,7 @@ TEST_CASE("NGM follows its formulas: data-variant, model-variant and a blend") {
 
 TEST_CASE("NGM adapts then combines, or takes its own gradient at the mixed point, if asked to") {
   for (const bool regular : {true, false}) {
-    const setting s(regular ? ring() : irregular());
+    const tensor_setting s(regular ? ring() : irregular());
     for (const double a : {1.0, 0.0}) {
       CAPTURE(regular, a);
       agrees(s, recipes::ngm({.data_share = a, .weight_decay = wd, .gamma = 0.6, .of = mixed::half_step}, quasi_global),
@@ -148,7 +109,7 @@ TEST_CASE("CGA follows its formulas, tensor by tensor") {
   const double tolerance = 1e-10;
   for (const bool regular : {true, false}) {
     CAPTURE(regular);
-    const setting s(regular ? ring() : irregular());
+    const tensor_setting s(regular ? ring() : irregular());
     agrees(s, recipes::cga({.weight_decay = wd}, nesterov{0.8}), s.expected({s.program()}), tolerance);
     agrees(s, recipes::cga({.weight_decay = wd, .gamma = 0.6}, quasi_global),
            s.expected({.aggregate = s.program(), .momentum = memory::quasi_global, .gamma = 0.6}), tolerance);
@@ -161,7 +122,7 @@ TEST_CASE("CGA follows its formulas, tensor by tensor") {
 
 TEST_CASE("N-SADDLe follows its formulas, with SAM in all gradients or in the own one only") {
   for (const bool regular : {true, false}) {
-    const setting s(regular ? ring() : irregular());
+    const tensor_setting s(regular ? ring() : irregular());
     for (const bool plain_cross : {false, true}) {
       CAPTURE(regular, plain_cross);
       const double rho_cross = plain_cross ? 0.0 : 0.3;
@@ -187,7 +148,7 @@ TEST_CASE("N-SADDLe follows its formulas, with SAM in all gradients or in the ow
 }
 
 TEST_CASE("cross-gradients in every step go with mixing every few steps") {
-  const setting s(irregular());
+  const tensor_setting s(irregular());
   const std::size_t tau = 3;
   rows x(workers, s.x0);
   for (std::size_t t = 0; t < steps; ++t) {
@@ -209,7 +170,7 @@ TEST_CASE("cross-gradients in every step go with mixing every few steps") {
 
 TEST_CASE("rho = 0 is NGM bit for bit, also when all passes are forced") {
   for (const bool regular : {true, false}) {
-    const setting s(regular ? ring() : irregular());
+    const tensor_setting s(regular ? ring() : irregular());
     for (const bool plain_cross : {false, true}) {
       const auto n_saddle = [&](double rho, bool force) {
         return s.train<float>(

@@ -136,12 +136,12 @@ struct cross_method {
   double gamma = 1.0;
 };
 
-inline rows stacked_cross_gradients(const stacked_problem& p, rows x, std::size_t steps, const cross_method& method) {
+inline rows stacked_cross_gradients(const stacked_problem& p, rows x, std::size_t total, const cross_method& method) {
   rows m = zeros_like(p);
   const auto gradient = [&](std::size_t i, const std::vector<double>& at, double rho) {
     return rho > 0.0 ? sam_gradient(p, i, at, rho) : p.gradient(i, at);
   };
-  for (std::size_t t = 0; t < steps; ++t) {
+  for (std::size_t t = 0; t < total; ++t) {
     const rows mixed = mix(p, x, method.gamma);
     crossed g(p.n, rows(p.n));
     for (std::size_t i = 0; i < p.n; ++i) {
