@@ -93,6 +93,7 @@
 #include "polder/nn/shape.hpp"
 #include "polder/nn/simd.hpp"
 #include "polder/nn/workspace.hpp"
+#include "polder/objective/common_start.hpp"
 #include "polder/objective/context.hpp"
 #include "polder/objective/finite.hpp"
 #include "polder/objective/logistic.hpp"

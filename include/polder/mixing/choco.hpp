@@ -14,6 +14,7 @@
 #include "polder/core/layout.hpp"
 #include "polder/mixing/compressed.hpp"
 #include "polder/mixing/part.hpp"
+#include "polder/objective/common_start.hpp"
 #include "polder/ops/compressed_mixing.hpp"
 #include "polder/topology/mixing_matrix.hpp"
 
@@ -101,7 +102,10 @@ struct choco {
   void begin(Context& ctx, state<B, T>& s) const {
     if (copies == public_copies::zero) return;
     const auto x = ctx.params.x();
-    detail::require_common_start(ctx, x);
+    const int odd = first_odd_worker(ctx.comm, std::span<const T>(x));
+    require<config_error>(odd < 0, "choco: worker ", odd,
+                          " starts from other parameters than worker 0, so there is no common copy to begin with: set "
+                          "copies to public_copies::zero");
     ctx.backend.map(x.size, ops::widen{}, in(x), out(s.copy.view()), out(s.sum.view()));
   }
 
@@ -125,8 +129,12 @@ struct choco {
     s.maker.compress(ctx, compressor, seed, s.scratch.view().as_const());
     s.maker.exchange(ctx, compressor, [&](double weight, bool own, std::span<const std::byte> bytes) {
       compressor.template decompress<T>(bytes, s.maker.tensors, s.scratch.view());
-      ctx.backend.map(x.size, ops::accumulate{weight}, in(s.scratch.view()), inout(s.sum.view()));
-      if (own) ctx.backend.map(x.size, ops::accumulate{1.0}, in(s.scratch.view()), inout(s.copy.view()));
+      if (own) {
+        ctx.backend.map(x.size, ops::accumulate_own{weight}, in(s.scratch.view()), inout(s.sum.view()),
+                        inout(s.copy.view()));
+      } else {
+        ctx.backend.map(x.size, ops::accumulate{weight}, in(s.scratch.view()), inout(s.sum.view()));
+      }
     });
   }
   /// x_next = x_half + gamma (s - x^)

@@ -13,7 +13,6 @@
 #include "polder/compress/compressor.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
-#include "polder/io/checksum.hpp"
 #include "polder/topology/mixing_matrix.hpp"
 #include "polder/topology/requirements.hpp"
 
@@ -65,20 +64,6 @@ void require_contraction(const Compressor& compressor, const char* rule) {
         compressor.scale == scaling::contraction, rule,
         ": the compressor is unbiased, and its errors may be larger than what it sends: set its scale "
         "to scaling::contraction");
-  }
-}
-
-/// Public copies that begin at the start are those of all workers only if all start from the same parameters.
-template <class Context>
-void require_common_start(Context& ctx, view<host_space, const typename Context::value_type> x) {
-  const std::uint64_t mine =
-      io::checksum64({reinterpret_cast<const std::uint8_t*>(x.data), x.size * sizeof(typename Context::value_type)});
-  std::vector<std::uint64_t> all(static_cast<std::size_t>(ctx.comm.size()));
-  uncounted(ctx.comm).all_gather(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(all)));
-  for (std::size_t m = 0; m < all.size(); ++m) {
-    require<config_error>(all[m] == all.front(), "choco: worker ", m,
-                          " starts from other parameters than worker 0, so there is no common copy to begin with: set "
-                          "copies to public_copies::zero");
   }
 }
 

@@ -68,11 +68,16 @@ struct deep_squeeze {
     using observer = decltype(observation.element);
     const error_feedback<Compressor> feedback = with_feedback();
     s.maker.compress(ctx, feedback, seed, ctx.params.half());
-    ctx.backend.map(s.residual.size(), ops::clear{}, out(s.residual.view()));
+    bool first = true;
     s.maker.exchange(ctx, feedback, [&](double weight, bool own, std::span<const std::byte> bytes) {
+      const double share = own ? weight - 1.0 : weight;
       feedback.template decompress<T>(bytes, s.maker.tensors, s.decoded.view());
-      ctx.backend.map(s.decoded.size(), ops::accumulate{own ? weight - 1.0 : weight}, in(s.decoded.view()),
-                      inout(s.residual.view()));
+      if (first) {
+        ctx.backend.map(s.decoded.size(), ops::weigh{share}, in(s.decoded.view()), out(s.residual.view()));
+      } else {
+        ctx.backend.map(s.decoded.size(), ops::accumulate{share}, in(s.decoded.view()), inout(s.residual.view()));
+      }
+      first = false;
     });
     const auto x_next = ctx.params.writable_next(ctx.comm);
     detail::map_observed(ctx, ops::add_scaled<observer>{gamma, observation.element}, observation.streams,

@@ -34,11 +34,22 @@ struct accumulate {
   }
 };
 
-/// x = 0
-struct clear {
+/// sum = sum + weight q, copy = copy + q
+struct accumulate_own {
+  double weight;
   template <class T>
-  POLDER_HD void operator()(T& x) const {
-    x = T{0};
+  POLDER_HD void operator()(T q, double& sum, double& copy) const {
+    sum = multiply_add(weight, static_cast<double>(q), sum);
+    copy += static_cast<double>(q);
+  }
+};
+
+/// y = weight q
+struct weigh {
+  double weight;
+  template <class T>
+  POLDER_HD void operator()(T q, double& y) const {
+    y = weight * static_cast<double>(q);
   }
 };
 

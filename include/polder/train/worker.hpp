@@ -16,6 +16,7 @@
 #include "polder/core/layout.hpp"
 #include "polder/core/schedule.hpp"
 #include "polder/gradient/part.hpp"
+#include "polder/objective/common_start.hpp"
 #include "polder/objective/context.hpp"
 #include "polder/objective/finite.hpp"
 #include "polder/objective/objective.hpp"
@@ -24,7 +25,6 @@
 #include "polder/ops/update.hpp"
 #include "polder/topology/mixing_matrix.hpp"
 #include "polder/train/algorithm.hpp"
-#include "polder/train/metrics.hpp"
 #include "polder/update/chain.hpp"
 
 namespace polder {
@@ -205,13 +205,10 @@ class worker {
     require_finite(ctx_, squared_norm_.view().data);
   }
   void require_equal_start(std::span<const T> x0) {
-    const std::vector<std::uint64_t> all = gather(ctx_.comm, hash_of(x0));
-    for (std::size_t m = 0; m < all.size(); ++m) {
-      require<config_error>(
-          all[m] == all.front(), "worker ", m,
-          " starts from other parameters than worker 0: initialize all workers with the same seed, or "
-          "set worker_options::equal_start to false");
-    }
+    const int odd = first_odd_worker(ctx_.comm, x0);
+    require<config_error>(odd < 0, "worker ", odd,
+                          " starts from other parameters than worker 0: initialize all workers with the same seed, or "
+                          "set worker_options::equal_start to false");
   }
 
   Gradient gradient_;
