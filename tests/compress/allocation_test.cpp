@@ -1,11 +1,8 @@
-// No compressor allocates but in init. This file replaces the global operator new of its program.
+// No compressor allocates but in init.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // a sanitizer brings its own operator new
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <span>
 #include <vector>
 
@@ -17,38 +14,20 @@
 #include "polder/compress/raw.hpp"
 #include "polder/compress/sign.hpp"
 #include "polder/compress/top_k.hpp"
+#include "support/allocation_watch.hpp"
 #include "support/catch.hpp"
-
-namespace {
-std::atomic<long> allocations{0};
-
-void* counted_allocation(std::size_t bytes, std::size_t alignment) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  void* memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-}  // namespace
-
-// Not inlined: g++ would else see free() paired with operator new and warn.
-[[gnu::noinline]] void* operator new(std::size_t bytes) { return counted_allocation(bytes, alignof(std::max_align_t)); }
-[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
-  return counted_allocation(bytes, static_cast<std::size_t>(alignment));
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace {
 
 using namespace polder;
+using test::allocations;
 
 template <class K>
 long allocations_of(const K& k) {
   const layout tensors = test::awkward_layout();
   const std::vector<float> x = test::normal_numbers<float>(tensors.size(), 1);
   std::vector<float> y(x.size());
+  test::watching = true;
   const long before_init = allocations;
   auto state = k.template init<float>(tensors);
   std::vector<std::byte> wire(k.template max_bytes<float>(tensors));
@@ -60,6 +39,7 @@ long allocations_of(const K& k) {
     k.template decompress<float>(message, tensors, y);
     k.template decompress_add<float>(message, tensors, 0.5, y);
   }
+  test::watching = false;
   return allocations - before;
 }
 

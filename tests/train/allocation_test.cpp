@@ -1,10 +1,7 @@
-// No allocation per step in steady state. This file replaces the global operator new of its program.
+// No allocation per step in steady state.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // a sanitizer brings its own operator new
 
-#include <atomic>
 #include <cstddef>
-#include <cstdlib>
-#include <new>
 #include <span>
 #include <vector>
 
@@ -19,30 +16,9 @@
 #include "polder/recipes/ngm.hpp"
 #include "polder/recipes/q_saddle.hpp"
 #include "polder/topology/graphs.hpp"
+#include "support/allocation_watch.hpp"
 #include "support/catch.hpp"
 #include "support/team.hpp"
-
-namespace {
-std::atomic<bool> watching{false};
-std::atomic<long> allocations{0};
-
-void* counted_allocation(std::size_t bytes, std::size_t alignment) {
-  if (watching.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
-  void* memory = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-}  // namespace
-
-// Not inlined: g++ would else see free() paired with operator new and warn.
-[[gnu::noinline]] void* operator new(std::size_t bytes) { return counted_allocation(bytes, alignof(std::max_align_t)); }
-[[gnu::noinline]] void* operator new(std::size_t bytes, std::align_val_t alignment) {
-  return counted_allocation(bytes, static_cast<std::size_t>(alignment));
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace {
 
