@@ -18,6 +18,7 @@
 #include "polder/nn/models.hpp"
 #include "polder/recipes/qgm.hpp"
 #include "polder/topology/graphs.hpp"
+#include "polder/train/metrics.hpp"
 #include "polder/train/worker.hpp"
 
 namespace {
