@@ -28,6 +28,10 @@ struct stamp {
 ///     contraction   E||C(v) - v||^2 <= (1 - delta) ||v||^2 with delta > 0: what error feedback and CHOCO need
 enum class scaling : std::uint8_t { unbiased = 0, contraction = 1 };
 
+/// The state of compressor K over numbers of type T.
+template <class K, class T>
+using compressor_state_t = decltype(std::declval<const K&>().template init<T>(std::declval<const layout&>()));
+
 /// compressor — obligations of a compressor `k` of type K for numbers of type T in {float, double}:
 ///
 ///  1. K is an aggregate of hyperparameters. `k.template init<T>(layout)` checks them (config_error that names value
@@ -47,21 +51,15 @@ enum class scaling : std::uint8_t { unbiased = 0, contraction = 1 };
 ///     is wrong, never undefined behavior, whatever the bytes are. What is in y then is of no use.
 ///  8. No call but init allocates memory.
 template <class K, class T>
-concept compressor = requires(const K k, const layout tensors, std::span<const T> x, std::span<T> y, const stamp which,
-                              std::span<std::byte> out, std::span<const std::byte> bytes) {
-  { K::fixed_size } -> std::convertible_to<bool>;
-  k.template init<T>(tensors);
-  { k.template max_bytes<T>(tensors) } -> std::same_as<std::size_t>;
-  k.template decompress<T>(bytes, tensors, y);
-  k.template decompress_add<T>(bytes, tensors, 1.0, y);
-  requires requires(decltype(k.template init<T>(tensors)) state) {
-    { k.template compress<T>(state, x, tensors, which, out) } -> std::same_as<std::size_t>;
-  };
-};
-
-/// The state of compressor K over numbers of type T.
-template <class K, class T>
-using compressor_state_t = decltype(std::declval<const K&>().template init<T>(std::declval<const layout&>()));
+concept compressor =
+    requires(const K k, compressor_state_t<K, T> state, const layout tensors, std::span<const T> x, std::span<T> y,
+             const stamp which, std::span<std::byte> out, std::span<const std::byte> bytes) {
+      { K::fixed_size } -> std::convertible_to<bool>;
+      { k.template max_bytes<T>(tensors) } -> std::same_as<std::size_t>;
+      { k.template compress<T>(state, x, tensors, which, out) } -> std::same_as<std::size_t>;
+      k.template decompress<T>(bytes, tensors, y);
+      k.template decompress_add<T>(bytes, tensors, 1.0, y);
+    };
 
 /// The state of compressors that remember nothing.
 struct no_compressor_state {
