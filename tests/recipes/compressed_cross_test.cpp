@@ -1,10 +1,13 @@
 // The recipes of compressed cross-gradients against their stacked references, and the identities between them.
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "polder/backend/eigen.hpp"
 #include "polder/backend/reference.hpp"
+#include "polder/compress/compressor.hpp"
 #include "polder/compress/error_feedback.hpp"
+#include "polder/compress/message.hpp"
 #include "polder/compress/qsgd.hpp"
 #include "polder/compress/raw.hpp"
 #include "polder/compress/sign.hpp"
@@ -93,6 +96,53 @@ TEST_CASE("the messages of a step have random numbers of their own, to each neig
           .parameters = qsgd_per_tensor(tensor_ends, 4, 5),
           .gradients = qsgd_per_tensor(tensor_ends, 4, 9),
           .own = true});
+}
+
+/// The numbers themselves in even steps, signs in odd ones: messages of two sizes.
+struct alternating {
+  static constexpr bool fixed_size = false;
+
+  template <class T>
+  [[nodiscard]] no_compressor_state init(const layout&) const {
+    return {};
+  }
+  template <class T>
+  [[nodiscard]] std::size_t max_bytes(const layout& tensors) const {
+    return raw{}.max_bytes<T>(tensors);
+  }
+  template <class T>
+  std::size_t compress(no_compressor_state& s, std::span<const T> x, const layout& tensors, const stamp& which,
+                       std::span<std::byte> out) const {
+    return which.step % 2 == 0 ? raw{}.compress<T>(s, x, tensors, which, out)
+                               : sign{}.compress<T>(s, x, tensors, which, out);
+  }
+  template <class T>
+  void decompress(std::span<const std::byte> bytes, const layout& tensors, std::span<T> y) const {
+    if (read_message_header(bytes).codec == codec::raw) {
+      raw{}.decompress<T>(bytes, tensors, y);
+    } else {
+      sign{}.decompress<T>(bytes, tensors, y);
+    }
+  }
+  template <class T>
+  void decompress_add(std::span<const std::byte> bytes, const layout& tensors, double weight, std::span<T> y) const {
+    if (read_message_header(bytes).codec == codec::raw) {
+      raw{}.decompress_add<T>(bytes, tensors, weight, y);
+    } else {
+      sign{}.decompress_add<T>(bytes, tensors, weight, y);
+    }
+  }
+};
+
+TEST_CASE("messages may be of another size in every step, on both ways") {
+  const tensor_setting s(irregular());
+  const stamped_codec alternately = [](const std::vector<double>& v, const message_place& at) {
+    return at.step % 2 == 0 ? v : c2(v, at);
+  };
+  agrees(s,
+         recipes::comp_ngm(choco_before_step{alternating{}, gamma}, error_feedback{alternating{}}, {.weight_decay = wd},
+                           nesterov{0.8}),
+         {.method = {.aggregate = s.mean(1.0), .gamma = gamma}, .parameters = alternately, .gradients = alternately});
 }
 
 TEST_CASE("copies that begin at zero follow the formulas from there") {
