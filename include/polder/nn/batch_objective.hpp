@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <span>
 #include <utility>
 
@@ -26,6 +27,12 @@ class batch_objective {
     return model_.loss_and_gradient(x, images_, labels_, g);
   }
   [[nodiscard]] double loss(std::span<const T> x) const { return model_.loss(x, images_, labels_); }
+  [[nodiscard]] std::size_t classes() const { return model_.classes(); }
+  [[nodiscard]] std::size_t samples() const { return labels_.size(); }
+  /// The scores of each class, and their derivative where the parameters move along v, both (samples, classes).
+  void scores_along(std::span<const T> x, std::span<const T> v, std::span<T> scores, std::span<T> slopes) const {
+    model_.scores_along(x, images_, v, scores, slopes);
+  }
   /// hv = H v with the Hessian at x, exact up to rounding.
   void hessian_product(std::span<const T> x, std::span<const T> v, std::span<T> hv) const {
     model_.hessian_product(x, images_, labels_, v, hv);

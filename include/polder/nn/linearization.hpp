@@ -43,6 +43,15 @@ class linearization {
     network_->backward(p, images, at.z, at.dz, nullptr, at.saved);
   }
 
+  /// The scores and their derivative along p.direction, (images, classes).
+  void scores_along(const pass<T>& p, const T* images, T* fixed, T* moving, T* scores, T* slopes) const {
+    const places at(*this, p.images, fixed), slope(*this, p.images, moving);
+    network_->forward(p, images, at.z, at.saved);
+    network_->tangent_forward(p, {images, nullptr}, at.z, slope.z, at.saved, slope.saved);
+    std::copy_n(at.z, p.images * classes_, scores);
+    std::copy_n(slope.z, p.images * classes_, slopes);
+  }
+
   /// The sweeps along p.direction, into p.gradient.
   void multiply(pass<T> p, const T* images, double scale, T* fixed, T* moving) const {
     const places at(*this, p.images, fixed), slope(*this, p.images, moving);

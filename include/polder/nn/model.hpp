@@ -164,6 +164,26 @@ class model {
     });
   }
 
+  /// The scores of each class and their derivative where the parameters move along v, both (images, classes).
+  /// Cost: about three forward passes.
+  void scores_along(std::span<const T> x, std::span<const T> images, std::span<const T> v, std::span<T> scores,
+                    std::span<T> slopes) const {
+    const body& self = *self_;
+    const std::size_t count = self.count_of(x, images);
+    self.check_parameters(v.size());
+    require<config_error>(scores.size() == count * classes() && slopes.size() == scores.size(), "scores_along: ", count,
+                          " images give ", count * classes(), " scores, not ", scores.size(), ", and as many slopes");
+    const auto lease = self.curved_pool.borrow();
+    self.for_parts(count, self.curved_chunk, x.data(), [&](pass<T> p, std::size_t first) {
+      T* const fixed = (*lease).data();
+      T* const moving = fixed + p.images * self.linearized.fixed();
+      p.scratch = moving + p.images * self.linearized.moving();
+      p.direction = v.data();
+      self.linearized.scores_along(p, images.data() + first * self.input.size(), fixed, moving,
+                                   scores.data() + first * classes(), slopes.data() + first * classes());
+    });
+  }
+
   /// The Hessian of the mean loss over the batch at x for many products, see kept_hessian. The images stay the caller's
   /// and must outlive it.
   template <std::integral Label>
