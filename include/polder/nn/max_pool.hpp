@@ -1,4 +1,4 @@
-// polder — max and average pooling.
+// polder — max pooling.
 #pragma once
 
 #include <algorithm>
@@ -10,26 +10,14 @@
 #include <utility>
 
 #include "polder/core/config.hpp"
-#include "polder/core/error.hpp"
 #include "polder/nn/operation.hpp"
+#include "polder/nn/pooling_window.hpp"
 #include "polder/nn/shape.hpp"
 #include "polder/nn/simd.hpp"
 
 namespace polder::nn {
 
 namespace detail {
-
-/// A window that slides over each channel. Rows and columns that do not fill a window at the end are left out.
-struct window {
-  std::size_t height, width, stride;
-
-  [[nodiscard]] shape output(shape in, std::string_view layer) const {
-    require<config_error>(height >= 1 && width >= 1 && stride >= 1, layer, ": size and stride must be at least 1");
-    require<config_error>(height <= in.height && width <= in.width, layer, ": window ", height, " x ", width,
-                          " does not fit into ", in.height, " x ", in.width, " input: use a smaller window");
-    return {in.channels, (in.height - height) / stride + 1, (in.width - width) / stride + 1};
-  }
-};
 
 template <class T>
 class maximum final : public operation<T> {
@@ -38,6 +26,20 @@ class maximum final : public operation<T> {
 
   /// Per output the place of its maximum in the window, as a number of type T.
   std::size_t saved() const override { return padded(out_.size()); }
+
+  // Linear once the places are known.
+  void tangent_forward(const pass<T>& p, tangent<T> x, const T*, T* y_slope, const T* saved, T*) const override {
+    if (halves()) {
+      tangent_halves(p.images, x.slope, y_slope, saved);
+    } else {
+      for_planes(p.images,
+                 [&](std::size_t from, std::size_t to) { tangent_any(x.slope + from, y_slope + to, saved + to); });
+    }
+  }
+  void tangent_backward(const pass<T>& p, tangent<T> x, tangent<T> y, tangent<T> dy, T* dx_slope,
+                        tangent<T> saved) const override {
+    backward(p, x.value, y.value, dy.slope, dx_slope, saved.value);
+  }
 
   void forward(const pass<T>& p, const T* x, T* y, T* saved) const override {
     if (halves()) {
@@ -70,6 +72,19 @@ class maximum final : public operation<T> {
   // are worked off later, but not over the end of the batch, where single numbers take its place. Comparisons are in the
   // same order as below, so the first of equals wins.
   void forward_halves(std::size_t images, const T* x, T* y, T* place) const {
+    for_halves(images, [&](auto bytes, std::size_t upper, std::size_t lower, std::size_t at) {
+      best_of_four<bytes>(x + upper, x + lower, y + at, place + at);
+    });
+  }
+  void tangent_halves(std::size_t images, const T* x, T* y, const T* place) const {
+    for_halves(images, [&](auto bytes, std::size_t upper, std::size_t lower, std::size_t at) {
+      from_the_best<bytes>(x + upper, x + lower, place + at, y + at);
+    });
+  }
+  /// Calls `work(bytes, upper, lower, at)` for the vectors of outputs that begin at `at`, with the places where their two
+  /// rows of input begin.
+  template <class Work>
+  void for_halves(std::size_t images, const Work& work) const {
     const std::size_t inputs = images * in_.size();
     const std::size_t outputs = images * out_.size();
     for_planes(images, [&](std::size_t from, std::size_t to) {
@@ -81,10 +96,11 @@ class maximum final : public operation<T> {
           for (std::size_t w = 0; w < out_.width; w += count) {
             const std::size_t at = to + h * out_.width + w;
             if (at + count <= outputs && below + 2 * (w + count) <= inputs) {
-              best_of_four<bytes>(x + above + 2 * w, x + below + 2 * w, y + at, place + at);
+              work(bytes, above + 2 * w, below + 2 * w, at);
             } else {
+              constexpr std::integral_constant<std::size_t, sizeof(T)> single{};
               for (std::size_t i = 0; i < std::min(count, out_.width - w); ++i) {
-                best_of_four<sizeof(T)>(x + above + 2 * (w + i), x + below + 2 * (w + i), y + at + i, place + at + i);
+                work(single, above + 2 * (w + i), below + 2 * (w + i), at + i);
               }
             }
           }
@@ -156,6 +172,26 @@ class maximum final : public operation<T> {
       std::memcpy(place, &where, Bytes);
     }
   }
+  /// The number at `place` of each 2 x 2 window.
+  template <std::size_t Bytes>
+  static POLDER_INLINE void from_the_best(const T* upper, const T* lower, const T* place, T* y) {
+    if constexpr (Bytes == sizeof(T)) {
+      const T* const row = *place < T{2} ? upper : lower;
+      *y = *place == T{0} || *place == T{2} ? row[0] : row[1];
+    } else {
+      using vector = typename vector_of<T, Bytes>::type;
+      constexpr auto lane = std::make_index_sequence<Bytes / sizeof(T)>{};
+      vector rows[4], where;
+      std::memcpy(rows, upper, 2 * Bytes);
+      std::memcpy(rows + 2, lower, 2 * Bytes);
+      std::memcpy(&where, place, Bytes);
+      const vector a = every_second<0>(rows[0], rows[1], lane), b = every_second<1>(rows[0], rows[1], lane);
+      const vector c = every_second<0>(rows[2], rows[3], lane), d = every_second<1>(rows[2], rows[3], lane);
+      const vector ab = where == T{0} ? a : b, cd = where == T{2} ? c : d;
+      const vector chosen = where < T{2} ? ab : cd;
+      std::memcpy(y, &chosen, Bytes);
+    }
+  }
   /// dx of one line of windows: dy where its number in the window, `left` or the next one, is the place of the maximum.
   template <std::size_t Bytes>
   static POLDER_INLINE void to_the_best(const T* dy, const T* place, T left, T* line) {
@@ -192,6 +228,14 @@ class maximum final : public operation<T> {
       }
     }
   }
+  void tangent_any(const T* x, T* y, const T* place) const {
+    for (std::size_t h = 0; h < out_.height; ++h) {
+      for (std::size_t w = 0; w < out_.width; ++w, ++y, ++place) {
+        const auto i = static_cast<std::size_t>(*place);
+        *y = x[(h * window_.stride + i / window_.width) * in_.width + w * window_.stride + i % window_.width];
+      }
+    }
+  }
   void backward_any(const T* dy, T* dx, const T* place) const {
     for (std::size_t h = 0; h < out_.height; ++h) {
       for (std::size_t w = 0; w < out_.width; ++w, ++dy, ++place) {
@@ -206,51 +250,6 @@ class maximum final : public operation<T> {
 
   window window_;
   shape in_, out_;
-};
-
-template <class T>
-class average final : public operation<T> {
- public:
-  average(window w, shape in, shape out)
-      : window_(w), in_(in), out_(out), weight_(T{1} / static_cast<T>(w.height * w.width)) {}
-
-  void forward(const pass<T>& p, const T* x, T* y, T*) const override {
-    for_windows(p.images, [&](std::size_t corner, std::size_t to) {
-      T sum{0};
-      for (std::size_t i = 0; i < window_.height; ++i) {
-        for (std::size_t j = 0; j < window_.width; ++j) sum += x[corner + i * in_.width + j];
-      }
-      y[to] = sum * weight_;
-    });
-  }
-
-  void backward(const pass<T>& p, const T*, const T*, const T* dy, T* dx, const T*) const override {
-    if (dx == nullptr) return;
-    std::fill_n(dx, p.images * in_.size(), T{0});
-    for_windows(p.images, [&](std::size_t corner, std::size_t from) {
-      const T share = dy[from] * weight_;
-      for (std::size_t i = 0; i < window_.height; ++i) {
-        for (std::size_t j = 0; j < window_.width; ++j) dx[corner + i * in_.width + j] += share;
-      }
-    });
-  }
-
- private:
-  /// Calls `visit(corner, output)` for each window: where it begins in the input, and the place of its average.
-  template <class Visit>
-  void for_windows(std::size_t images, const Visit& visit) const {
-    std::size_t to = 0;
-    for (std::size_t c = 0; c < images * in_.channels; ++c) {
-      for (std::size_t h = 0; h < out_.height; ++h) {
-        const std::size_t row = c * in_.pixels() + h * window_.stride * in_.width;
-        for (std::size_t w = 0; w < out_.width; ++w) visit(row + w * window_.stride, to++);
-      }
-    }
-  }
-
-  window window_;
-  shape in_, out_;
-  T weight_;
 };
 
 }  // namespace detail
@@ -270,26 +269,6 @@ struct max_pool {
 
  private:
   [[nodiscard]] detail::window area() const { return {size, size, stride == 0 ? size : stride}; }
-};
-
-/// y[c, h, w] = mean over i, j < size of x[c, stride h + i, stride w + j]
-struct avg_pool {
-  static constexpr std::string_view name = "avg_pool";
-
-  std::size_t size = 0;    ///< height and width of the window; 0: the whole image (global average pooling)
-  std::size_t stride = 0;  ///< 0: as size
-
-  [[nodiscard]] shape output(shape in) const { return area(in).output(in, "avg_pool"); }
-  template <class T>
-  [[nodiscard]] std::unique_ptr<operation<T>> bind(binder&, shape in) const {
-    return std::make_unique<detail::average<T>>(area(in), in, output(in));
-  }
-
- private:
-  [[nodiscard]] detail::window area(shape in) const {
-    if (size == 0) return {in.height, in.width, std::max(in.height, in.width)};
-    return {size, size, stride == 0 ? size : stride};
-  }
 };
 
 }  // namespace polder::nn
