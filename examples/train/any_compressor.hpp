@@ -1,7 +1,6 @@
 // One of the compressors, chosen at run time: a compressor itself.
 #pragma once
 
-#include <charconv>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -14,13 +13,16 @@
 #include "polder/compress/raw.hpp"
 #include "polder/compress/sign.hpp"
 #include "polder/compress/top_k.hpp"
+#include "train/number.hpp"
 
 namespace polder_train {
 
 struct any_compressor {
   static constexpr bool fixed_size = true;
   static constexpr const char* names =
-      "none, qsgd:BITS (2 to 8, sign included), sign, top_k:KEEP, random_k:KEEP, bf16, fp16";
+      "none, qsgd:BITS (2 to 8, sign included), qsgd:BITS:BUCKET (64 to 4096 numbers share a norm, else a tensor's), "
+      "sign, "
+      "top_k:KEEP, random_k:KEEP, bf16, fp16";
 
   std::variant<polder::raw, polder::qsgd, polder::sign, polder::top_k, polder::random_k, polder::half> chosen{};
 
@@ -53,23 +55,14 @@ struct any_compressor {
     using polder::scaling;
     const std::size_t colon = text.find(':');
     const std::string_view name = text.substr(0, colon);
-    double number = 0.0;
-    if (colon != text.npos) {
-      const std::string_view digits = text.substr(colon + 1);
-      const auto end = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-      if (digits.empty() || end.ec != std::errc{} || end.ptr != digits.data() + digits.size()) return std::nullopt;
-    }
-    const bool share = colon != text.npos && number > 0.0 && number <= 1.0;
-    if (name == "top_k") return share ? std::optional(any_compressor{polder::top_k{.keep = number}}) : std::nullopt;
+    if (name == "qsgd") return colon == text.npos ? std::nullopt : parse_qsgd(text.substr(colon + 1));
+    const std::optional<double> number = colon == text.npos ? 0.0 : number_in<double>(text.substr(colon + 1));
+    if (!number) return std::nullopt;
+    const bool share = *number > 0.0 && *number <= 1.0;
+    if (name == "top_k") return share ? std::optional(any_compressor{polder::top_k{.keep = *number}}) : std::nullopt;
     if (name == "random_k") {
       if (!share) return std::nullopt;
-      return any_compressor{polder::random_k{.keep = number, .scale = scaling::contraction}};
-    }
-    if (name == "qsgd") {
-      if (colon == text.npos || !(number >= 2.0 && number <= 8.0)) return std::nullopt;
-      const auto bits = static_cast<unsigned>(number);
-      if (static_cast<double>(bits) != number) return std::nullopt;
-      return any_compressor{polder::qsgd{.bits = bits, .scale = scaling::contraction}};
+      return any_compressor{polder::random_k{.keep = *number, .scale = scaling::contraction}};
     }
     if (colon != text.npos) return std::nullopt;
     if (name == "none") return any_compressor{};
@@ -77,6 +70,18 @@ struct any_compressor {
     if (name == "bf16") return any_compressor{polder::half{}};
     if (name == "fp16") return any_compressor{polder::half{.format = polder::half_format::fp16}};
     return std::nullopt;
+  }
+
+ private:
+  /// "BITS" or "BITS:BUCKET".
+  [[nodiscard]] static std::optional<any_compressor> parse_qsgd(std::string_view text) {
+    const std::size_t colon = text.find(':');
+    const std::optional<unsigned> bits = number_in<unsigned>(text.substr(0, colon));
+    const std::optional<std::size_t> bucket =
+        colon == text.npos ? std::size_t{0} : number_in<std::size_t>(text.substr(colon + 1));
+    if (!bits || *bits < 2 || *bits > 8 || !bucket) return std::nullopt;
+    if (colon != text.npos && (*bucket < 64 || *bucket > 4096)) return std::nullopt;
+    return any_compressor{polder::qsgd{.bits = *bits, .scale = polder::scaling::contraction, .bucket = *bucket}};
   }
 };
 

@@ -43,17 +43,18 @@ const std::vector<method>& methods() {
        {"--topology", "--gamma", "--momentum", "--mu", "--rho"}},
       {"choco_sgd",
        "dsgdm_n with compressed differences to what the neighbors know",
-       {"--topology", "--gamma", "--momentum", "--compress"},
+       {"--topology", "--gamma", "--momentum", "--compress", "--measure-compression"},
        true,
        true},
       {"deep_squeeze",
        "dsgdm_n with compressed parameters and error feedback",
-       {"--topology", "--gamma", "--momentum", "--compress"},
+       {"--topology", "--gamma", "--momentum", "--compress", "--measure-compression"},
        true,
        true},
       {"comp_q_saddle",
        "q_saddle with compressed differences, or parameters (--error-feedback on)",
-       {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--compress", "--error-feedback"},
+       {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--compress", "--error-feedback",
+        "--measure-compression"},
        true,
        true},
       {"ngm", "mean of data-variant cross-gradients", {"--topology", "--gamma", "--momentum"}, true},
@@ -131,6 +132,8 @@ void add_method(command_line& line, options& o) {
             any_compressor::names, [](const auto& given) { return any_compressor::parse(given).has_value(); });
   line.choice("--error-feedback", o.error_feedback, {"off", "on"},
               "on: compress the parameters, and keep the error for the next message (comp_q_saddle)");
+  line.choice("--measure-compression", o.measure_compression, {"off", "on"},
+              "on: log and summary tell what compression loses (all methods with --compress)");
   line.choice("--push-schedule", o.push_schedule, {"fixed", "increasing", "decreasing"},
               "the push over the run (dppf)");
 }
@@ -216,8 +219,9 @@ void add_output(command_line& line, options& o) {
 
 /// What one option says about another.
 void check_together(const command_line& line, const options& o) {
-  for (const char* const option : {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--compress",
-                                   "--error-feedback", "--period", "--pull", "--push", "--push-schedule"}) {
+  for (const char* const option :
+       {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--compress", "--error-feedback",
+        "--measure-compression", "--period", "--pull", "--push", "--push-schedule"}) {
     if (!line.given(option) || o.has(option)) continue;
     std::vector<std::string> owners;
     for (const method& m : methods()) {
@@ -277,6 +281,7 @@ polder::run_configuration options::configuration() const {
   add_if("--gamma", gamma);
   add_if("--compress", compress);
   add_if("--error-feedback", error_feedback);
+  add_if("--measure-compression", measure_compression);
   add_if("--period", period);
   add_if("--pull", pull);
   add_if("--push", push);

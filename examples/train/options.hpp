@@ -21,6 +21,7 @@ struct options {
   double gamma = 1.0;  // consensus step; 0.5 with compression unless told otherwise
   std::string compress = "qsgd:8";
   std::string error_feedback = "off";
+  std::string measure_compression = "off";
   std::uint64_t period = 4;             // local steps per round
   double pull = 0.1;                    // alpha; local_sgd has 1 unless told otherwise
   double push = 0.5;                    // lambda

@@ -8,6 +8,7 @@
 
 #include "polder/comm/counted.hpp"
 #include "polder/comm/run_workers.hpp"
+#include "polder/compress/measured.hpp"
 #include "polder/recipes/all_reduce.hpp"
 #include "polder/recipes/cga.hpp"
 #include "polder/recipes/choco_sgd.hpp"
@@ -32,10 +33,14 @@
 
 namespace polder_train {
 
+using compressor = polder::measured<any_compressor>;
+
 /// A mixing rule that compresses, as the options say.
 template <class Mixing>
 Mixing compressed_gossip(const options& o) {
-  return {.compressor = *any_compressor::parse(o.compress), .gamma = o.gamma, .seed = o.seed};
+  return {.compressor = {*any_compressor::parse(o.compress), o.measure_compression == "on"},
+          .gamma = o.gamma,
+          .seed = o.seed};
 }
 
 /// Calls use(algorithm) with the method that the options name.
@@ -59,19 +64,19 @@ auto with_method(const options& o, Use&& use) {
         {.rho = o.rho, .beta = beta, .mu = o.mu, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
   }
   if (o.method == "choco_sgd") {
-    return use(recipes::choco_sgd(compressed_gossip<polder::choco<any_compressor>>(o),
+    return use(recipes::choco_sgd(compressed_gossip<polder::choco<compressor>>(o),
                                   {.beta = beta, .weight_decay = decay, .clip_norm = clip}));
   }
   if (o.method == "deep_squeeze") {
-    return use(recipes::deep_squeeze_sgd(compressed_gossip<polder::deep_squeeze<any_compressor>>(o),
+    return use(recipes::deep_squeeze_sgd(compressed_gossip<polder::deep_squeeze<compressor>>(o),
                                          {.beta = beta, .weight_decay = decay, .clip_norm = clip}));
   }
   if (o.method == "comp_q_saddle") {
     const recipes::comp_q_saddle_options q{
         .rho = o.rho, .beta = beta, .mu = o.mu, .weight_decay = decay, .clip_norm = clip};
     return o.error_feedback == "on"
-               ? use(recipes::comp_q_saddle(compressed_gossip<polder::deep_squeeze<any_compressor>>(o), q))
-               : use(recipes::comp_q_saddle(compressed_gossip<polder::choco<any_compressor>>(o), q));
+               ? use(recipes::comp_q_saddle(compressed_gossip<polder::deep_squeeze<compressor>>(o), q))
+               : use(recipes::comp_q_saddle(compressed_gossip<polder::choco<compressor>>(o), q));
   }
   if (o.method == "ngm" || o.method == "ngm_model") {
     return use(recipes::ngm(

@@ -11,6 +11,7 @@
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/comm/communicator.hpp"
 #include "polder/compress/compressor.hpp"
+#include "polder/compress/measured.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 #include "polder/topology/mixing_matrix.hpp"
@@ -65,6 +66,10 @@ void require_contraction(const Compressor& compressor, const char* rule) {
         ": the compressor is unbiased, and its errors may be larger than what it sends: set its scale "
         "to scaling::contraction");
   }
+}
+template <class K>
+void require_contraction(const measured<K>& compressor, const char* rule) {
+  require_contraction(compressor.inner, rule);
 }
 
 /// What compressed gossip needs of a mixing matrix.
