@@ -69,12 +69,12 @@ class runner {
 void work(const program_options& o) {
   const run_set set = set_named(o.set);
   const std::string lines = o.out + ".jsonl";
-  {
+  if (o.part != "report") {
     store results(lines, store::use::writing);
     const store tuned(o.tuning.empty() ? lines : o.tuning, store::use::reading);
     surroundings around{o.data, o.commit, set.flatness_images};
     runner once(results, o.tuning.empty() ? nullptr : &tuned, around);
-    if (o.part != "report") for_all_runs(set, o.part, once);
+    for_all_runs(set, o.part, once);
     std::printf("%zu runs done now, %zu in all\n", once.done(), results.lines().size());
   }
   write_report(set, store(lines, store::use::reading).lines(), o.out);
