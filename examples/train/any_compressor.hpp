@@ -7,7 +7,9 @@
 #include <string_view>
 #include <variant>
 
+#include "polder/compress/error_feedback.hpp"
 #include "polder/compress/half.hpp"
+#include "polder/compress/measured.hpp"
 #include "polder/compress/qsgd.hpp"
 #include "polder/compress/random_k.hpp"
 #include "polder/compress/raw.hpp"
@@ -86,5 +88,50 @@ struct any_compressor {
 };
 
 static_assert(polder::compressor<any_compressor, float>);
+
+/// The same with error feedback, or without it.
+struct any_feedback {
+  static constexpr bool fixed_size = any_compressor::fixed_size;
+  using plain = polder::measured<any_compressor>;
+  using fed_back = polder::error_feedback<plain>;
+
+  plain inner{};
+  bool on = true;
+
+  template <class T>
+  struct state {
+    std::variant<typename fed_back::template state<T>, typename plain::template state<T>> memory;
+    template <class Visitor>
+    void visit(Visitor&& visitor) {
+      std::visit([&](auto& one) { one.visit(visitor); }, memory);
+    }
+  };
+  template <class T>
+  [[nodiscard]] state<T> init(const polder::layout& tensors) const {
+    if (on) return {fed_back{inner}.template init<T>(tensors)};
+    return {inner.template init<T>(tensors)};
+  }
+  template <class T>
+  [[nodiscard]] std::size_t max_bytes(const polder::layout& tensors) const {
+    return inner.template max_bytes<T>(tensors);
+  }
+  template <class T>
+  std::size_t compress(state<T>& s, std::span<const T> x, const polder::layout& tensors, const polder::stamp& which,
+                       std::span<std::byte> out) const {
+    return on ? fed_back{inner}.template compress<T>(std::get<0>(s.memory), x, tensors, which, out)
+              : inner.template compress<T>(std::get<1>(s.memory), x, tensors, which, out);
+  }
+  template <class T>
+  void decompress(std::span<const std::byte> bytes, const polder::layout& tensors, std::span<T> y) const {
+    inner.template decompress<T>(bytes, tensors, y);
+  }
+  template <class T>
+  void decompress_add(std::span<const std::byte> bytes, const polder::layout& tensors, double weight,
+                      std::span<T> y) const {
+    inner.template decompress_add<T>(bytes, tensors, weight, y);
+  }
+};
+
+static_assert(polder::compressor<any_feedback, float>);
 
 }  // namespace polder_train

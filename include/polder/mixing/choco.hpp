@@ -10,6 +10,7 @@
 
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/compress/compressor.hpp"
+#include "polder/compress/message_maker.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 #include "polder/mixing/compressed.hpp"
@@ -127,7 +128,7 @@ struct choco {
   void send(Context& ctx, state<B, T>& s, view<typename Context::space, const T> x) const {
     ctx.backend.map(x.size, ops::difference{}, in(x), in(s.copy.view()), out(s.scratch.view()));
     s.maker.compress(ctx, compressor, seed, s.scratch.view().as_const());
-    s.maker.exchange(ctx, compressor, [&](double weight, bool own, std::span<const std::byte> bytes) {
+    s.maker.exchange(ctx, [&](double weight, bool own, std::span<const std::byte> bytes) {
       compressor.template decompress<T>(bytes, s.maker.tensors, s.scratch.view());
       if (own) {
         ctx.backend.map(x.size, ops::accumulate_own{weight}, in(s.scratch.view()), inout(s.sum.view()),

@@ -10,6 +10,7 @@
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/compress/compressor.hpp"
 #include "polder/compress/error_feedback.hpp"
+#include "polder/compress/message_maker.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 #include "polder/mixing/compressed.hpp"
@@ -69,7 +70,7 @@ struct deep_squeeze {
     const error_feedback<Compressor> feedback = with_feedback();
     s.maker.compress(ctx, feedback, seed, ctx.params.half());
     bool first = true;
-    s.maker.exchange(ctx, feedback, [&](double weight, bool own, std::span<const std::byte> bytes) {
+    s.maker.exchange(ctx, [&](double weight, bool own, std::span<const std::byte> bytes) {
       const double share = own ? weight - 1.0 : weight;
       feedback.template decompress<T>(bytes, s.maker.tensors, s.decoded.view());
       if (first) {

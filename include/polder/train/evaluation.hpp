@@ -88,7 +88,8 @@ struct evaluation {
   double bytes_sent_per_worker_max = 0.0;
   double seconds = 0.0;                 ///< of training, without evaluation; the slowest worker's
   std::size_t worker_test_samples = 0;  ///< that the workers' own models were tried on; the averaged one: all
-  compression_sums compression;         ///< of all workers since the evaluation before; 0 where nothing is `measured`
+  /// Of all workers since the evaluation before, in the mixing rule and of gradients; 0 where nothing is `measured`.
+  compression_sums compression{}, compression_cross{};
 };
 
 namespace detail {
