@@ -43,17 +43,18 @@ const std::vector<method>& methods() {
        {"--topology", "--gamma", "--momentum", "--mu", "--rho"}},
       {"choco_sgd",
        "dsgdm_n with compressed differences to what the neighbors know",
-       {"--topology", "--gamma", "--momentum", "--compress"},
+       {"--topology", "--gamma", "--momentum", "--compress", "--measure-compression"},
        true,
        true},
       {"deep_squeeze",
        "dsgdm_n with compressed parameters and error feedback",
-       {"--topology", "--gamma", "--momentum", "--compress"},
+       {"--topology", "--gamma", "--momentum", "--compress", "--measure-compression"},
        true,
        true},
       {"comp_q_saddle",
        "q_saddle with compressed differences, or parameters (--error-feedback on)",
-       {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--compress", "--error-feedback"},
+       {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--compress", "--error-feedback",
+        "--measure-compression"},
        true,
        true},
       {"ngm", "mean of data-variant cross-gradients", {"--topology", "--gamma", "--momentum"}, true},
@@ -62,17 +63,20 @@ const std::vector<method>& methods() {
       {"n_saddle", "mean of sharpness-aware cross-gradients", {"--topology", "--gamma", "--momentum", "--rho"}, true},
       {"comp_ngm",
        "ngm with both of its messages compressed",
-       {"--topology", "--gamma", "--momentum", "--compress", "--compress-cross", "--error-feedback"},
+       {"--topology", "--gamma", "--momentum", "--compress", "--compress-cross", "--error-feedback",
+        "--measure-compression"},
        true,
        true},
       {"comp_cga",
        "cga with both of its messages compressed",
-       {"--topology", "--gamma", "--momentum", "--compress", "--compress-cross", "--error-feedback"},
+       {"--topology", "--gamma", "--momentum", "--compress", "--compress-cross", "--error-feedback",
+        "--measure-compression"},
        true,
        true},
       {"comp_n_saddle",
        "n_saddle with both of its messages compressed",
-       {"--topology", "--gamma", "--momentum", "--rho", "--compress", "--compress-cross", "--error-feedback"},
+       {"--topology", "--gamma", "--momentum", "--rho", "--compress", "--compress-cross", "--error-feedback",
+        "--measure-compression"},
        true,
        true},
       {"local_sgd", "averaging every few steps", {"--momentum", "--period", "--pull"}},
@@ -153,6 +157,8 @@ void add_method(command_line& line, options& o) {
       "--error-feedback", o.error_feedback, {"off", "on"},
       "on: keep the error for the next message; of the parameters, which are then compressed as they are "
       "(comp_q_saddle), or of the gradients for each neighbor (comp_ngm, comp_cga, comp_n_saddle: on unless given)");
+  line.choice("--measure-compression", o.measure_compression, {"off", "on"},
+              "on: log and summary tell what compression loses (all methods with --compress)");
   line.choice("--push-schedule", o.push_schedule, {"fixed", "increasing", "decreasing"},
               "the push over the run (dppf)");
 }
@@ -240,7 +246,7 @@ void add_output(command_line& line, options& o) {
 void check_together(const command_line& line, const options& o) {
   for (const char* const option :
        {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--compress", "--compress-cross", "--error-feedback",
-        "--period", "--pull", "--push", "--push-schedule"}) {
+        "--measure-compression", "--period", "--pull", "--push", "--push-schedule"}) {
     if (!line.given(option) || o.has(option)) continue;
     std::vector<std::string> owners;
     for (const method& m : methods()) {
@@ -303,6 +309,7 @@ polder::run_configuration options::configuration() const {
   add_if("--compress", compress);
   add_if("--compress-cross", compress_cross);
   add_if("--error-feedback", error_feedback);
+  add_if("--measure-compression", measure_compression);
   add_if("--period", period);
   add_if("--pull", pull);
   add_if("--push", push);

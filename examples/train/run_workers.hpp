@@ -8,6 +8,7 @@
 
 #include "polder/comm/counted.hpp"
 #include "polder/comm/run_workers.hpp"
+#include "polder/compress/measured.hpp"
 #include "polder/recipes/all_reduce.hpp"
 #include "polder/recipes/cga.hpp"
 #include "polder/recipes/choco_sgd.hpp"
@@ -35,10 +36,16 @@
 
 namespace polder_train {
 
+using compressor = polder::measured<any_compressor>;
+
+inline compressor compressor_named(const std::string& name, const options& o) {
+  return {*any_compressor::parse(name), o.measure_compression == "on"};
+}
+
 /// A mixing rule that compresses, as the options say.
 template <class Mixing>
 Mixing compressed_gossip(const options& o) {
-  return {.compressor = *any_compressor::parse(o.compress), .gamma = o.gamma, .seed = o.seed};
+  return {.compressor = compressor_named(o.compress, o), .gamma = o.gamma, .seed = o.seed};
 }
 
 /// Calls use(make(mixing, back)) with what carries the parameters and what the gradients that go back.
@@ -46,10 +53,10 @@ template <class Make, class Use>
 auto with_two_messages(const options& o, const Make& make, Use&& use) {
   const auto with = [&](const auto& mixing) {
     if (o.compress_cross == "none") return use(make(mixing, polder::uncompressed{}));
-    return use(make(mixing, any_feedback{*any_compressor::parse(o.compress_cross), o.error_feedback == "on"}));
+    return use(make(mixing, any_feedback{compressor_named(o.compress_cross, o), o.error_feedback == "on"}));
   };
   if (o.compress == "none") return with(polder::gossip{.gamma = o.gamma, .of = polder::mixed::before_step});
-  return with(compressed_gossip<polder::choco_before_step<any_compressor>>(o));
+  return with(compressed_gossip<polder::choco_before_step<compressor>>(o));
 }
 
 /// Calls use(algorithm) with the method that the options name.
@@ -73,19 +80,19 @@ auto with_method(const options& o, Use&& use) {
         {.rho = o.rho, .beta = beta, .mu = o.mu, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
   }
   if (o.method == "choco_sgd") {
-    return use(recipes::choco_sgd(compressed_gossip<polder::choco<any_compressor>>(o),
+    return use(recipes::choco_sgd(compressed_gossip<polder::choco<compressor>>(o),
                                   {.beta = beta, .weight_decay = decay, .clip_norm = clip}));
   }
   if (o.method == "deep_squeeze") {
-    return use(recipes::deep_squeeze_sgd(compressed_gossip<polder::deep_squeeze<any_compressor>>(o),
+    return use(recipes::deep_squeeze_sgd(compressed_gossip<polder::deep_squeeze<compressor>>(o),
                                          {.beta = beta, .weight_decay = decay, .clip_norm = clip}));
   }
   if (o.method == "comp_q_saddle") {
     const recipes::comp_q_saddle_options q{
         .rho = o.rho, .beta = beta, .mu = o.mu, .weight_decay = decay, .clip_norm = clip};
     return o.error_feedback == "on"
-               ? use(recipes::comp_q_saddle(compressed_gossip<polder::deep_squeeze<any_compressor>>(o), q))
-               : use(recipes::comp_q_saddle(compressed_gossip<polder::choco<any_compressor>>(o), q));
+               ? use(recipes::comp_q_saddle(compressed_gossip<polder::deep_squeeze<compressor>>(o), q))
+               : use(recipes::comp_q_saddle(compressed_gossip<polder::choco<compressor>>(o), q));
   }
   if (o.method == "ngm" || o.method == "ngm_model") {
     return use(recipes::ngm(

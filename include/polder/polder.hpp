@@ -21,6 +21,7 @@
 #include "polder/compress/compressor.hpp"
 #include "polder/compress/error_feedback.hpp"
 #include "polder/compress/half.hpp"
+#include "polder/compress/measured.hpp"
 #include "polder/compress/message.hpp"
 #include "polder/compress/message_maker.hpp"
 #include "polder/compress/packing.hpp"

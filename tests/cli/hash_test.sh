@@ -47,6 +47,21 @@ done
 [ "$(hash_of $run --method dppf --push 0 --pull 0.5)" = "$(hash_of $run --method local_sgd --pull 0.5)" ] ||
   fail "dppf with push 0 is not local_sgd"
 
+# Measuring what compression loses changes nothing else, and is told only where it was asked for.
+for method in choco_sgd deep_squeeze comp_q_saddle; do
+  log=$scratch/$method.jsonl
+  # shellcheck disable=SC2086
+  measured=$(hash_of $run --method $method --compress qsgd:3:64 --measure-compression on --log "$log")
+  [ -n "$(value compression_error "$scratch/hash.out")" ] || fail "$method: the summary tells no compression error"
+  [ "$(grep -c '"compression_error": 0.*"compression_error_length": 0' "$log")" -eq 2 ] ||
+    fail "$method: the log tells no compression error: $(cat "$log")"
+  bytes=$(value bytes_sent_per_worker "$scratch/hash.out")
+  # shellcheck disable=SC2086
+  [ "$(hash_of $run --method $method --compress qsgd:3:64)" = "$measured" ] || fail "$method: another hash when measured"
+  [ "$(value bytes_sent_per_worker "$scratch/hash.out")" = "$bytes" ] || fail "$method: other bytes when measured"
+  ! grep -q compression_error "$scratch/hash.out" || fail "$method: a compression error that was not asked for"
+done
+
 # Errors under MPI end all ranks.
 if has_mpi; then
   status=0

@@ -56,6 +56,10 @@ done
 rejects '--compress gzip: allowed: none, qsgd:BITS' --method choco_sgd --compress gzip
 rejects '--compress qsgd:9: allowed' --method choco_sgd --compress qsgd:9
 rejects '--compress qsgd:1: allowed' --method choco_sgd --compress qsgd:1
+rejects '--compress qsgd:4:63: allowed' --method choco_sgd --compress qsgd:4:63
+rejects '--compress qsgd:4:: allowed' --method choco_sgd --compress qsgd:4:
+rejects '--compress qsgd:64: allowed' --method choco_sgd --compress qsgd:64
+rejects '--measure-compression on: does not apply to --method qgm; allowed with choco_sgd' --measure-compression on
 rejects '--compress top_k: allowed' --method choco_sgd --compress top_k
 rejects '--compress top_k:1.5: allowed' --method choco_sgd --compress top_k:1.5
 rejects '--compress-cross gzip: allowed: none, qsgd:BITS' --method comp_ngm --compress-cross gzip
@@ -126,13 +130,16 @@ grep -q '<svg' "$scratch/report/report.html" || fail "the report has no picture"
 grep -q '^dppf ' "$scratch/report/table.txt" || fail "the report's table lacks the run"
 
 # Compressed messages: what is counted on the wire is what the compressor says, for each neighbor and round.
-for kind in none qsgd:8 qsgd:3 sign top_k:0.25 random_k:0.25 bf16 fp16; do
+for kind in none qsgd:8 qsgd:3 qsgd:3:64 sign top_k:0.25 random_k:0.25 bf16 fp16; do
   # shellcheck disable=SC2086
   "$POLDER_TRAIN" $digits --method comp_q_saddle --compress $kind --workers 4 --epochs 2 --batch 10 >"$scratch/out" 2>&1 ||
     fail "--compress $kind: $(cat "$scratch/out")"
   # 1000 images, 4 workers, batches of 10: 25 steps an epoch; two neighbors.
   [ "$(value bytes_sent_per_worker "$scratch/out")" = $((2 * 2 * 25 * $(value message_bytes "$scratch/out"))) ] ||
     fail "--compress $kind: $(value bytes_sent_per_worker "$scratch/out") bytes, messages of $(value message_bytes "$scratch/out")"
+  # Tensors of 1024, 16, 160 and 10 numbers make 16, 1, 3 and 1 buckets of at most 64.
+  [ $kind != qsgd:3:64 ] || [ "$(value message_bytes "$scratch/out")" -eq $((40 + 21 * 4 + 3 * 1024 / 8 + 6 + 3 * 160 / 8 + 4)) ] ||
+    fail "--compress $kind: messages of $(value message_bytes "$scratch/out")"
 done
 # Cross-gradients have two messages, each with its own compressor; an uncompressed one is the numbers alone.
 for kinds in "qsgd:8 sign" "none top_k:0.25" "bf16 none" "none none"; do

@@ -9,6 +9,7 @@
 #include "polder/comm/communicator.hpp"
 #include "polder/compress/compressor.hpp"
 #include "polder/compress/error_feedback.hpp"
+#include "polder/compress/measured.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 
@@ -63,6 +64,11 @@ struct message_maker {
   }
 };
 
+template <class Compressor>
+void require_contraction(const error_feedback<Compressor>& compressor, const char* rule);
+template <class Compressor>
+void require_contraction(const measured<Compressor>& compressor, const char* rule);
+
 /// Whoever feeds back what a compressor loses counts on errors that are smaller than what is sent.
 template <class Compressor>
 void require_contraction(const Compressor& compressor, const char* rule) {
@@ -75,6 +81,10 @@ void require_contraction(const Compressor& compressor, const char* rule) {
 }
 template <class Compressor>
 void require_contraction(const error_feedback<Compressor>& compressor, const char* rule) {
+  require_contraction(compressor.inner, rule);
+}
+template <class Compressor>
+void require_contraction(const measured<Compressor>& compressor, const char* rule) {
   require_contraction(compressor.inner, rule);
 }
 
