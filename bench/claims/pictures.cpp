@@ -69,9 +69,9 @@ std::string accuracy_picture(const run_set& set, const results& all, const std::
 
 curve mean_curve(const results& all, const kind& k, std::string_view key) {
   std::map<double, std::vector<double>> values;
-  for (const json* const line : all.of(k)) {
-    const auto* const points = line->at("curve").get_if<json::array>();
-    if (points == nullptr || line->find("failed") != nullptr) continue;
+  for (const auto* const each : all.of(k)) {
+    const auto* const points = each->line->at("curve").get_if<json::array>();
+    if (points == nullptr || each->failed()) continue;
     for (const json& point : *points) values[results::number(point, "epoch")].push_back(results::number(point, key));
   }
   curve c;

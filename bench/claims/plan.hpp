@@ -15,11 +15,11 @@ namespace polder_claims {
 /// To be raised when the same command line would give other numbers: lines of an older version do not count.
 inline constexpr std::uint64_t settings_version = 1;
 
-/// What the messages of a run are compressed with.
+/// What the messages of a run are compressed with: parameters and, where gradients go back, these as well.
 struct codec {
-  std::string aim;    ///< how many times fewer bytes it must send at least; empty: not compressed
-  std::string name;   ///< as polder-train --compress has it
-  std::string gamma;  ///< consensus step, fixed for all methods
+  std::string aim;                 ///< how many times fewer bytes it must send at least
+  std::string name;                ///< as polder-train --compress has it
+  std::vector<std::string> steps;  ///< values of the consensus step that are tried
 };
 
 /// A method, and the values that it is tuned over: five runs each, whatever the method.
@@ -47,12 +47,13 @@ inline const std::vector<method>& methods() {
        false,
        {"0.01", "0.02", "0.04"},
        {"0.1", "0.05", "0.2"}},
-      {"NGM", "ngm", "", {}, true},
+      {"NGM", "ngm", "comp_ngm", {}, true},
       {"CGA", "cga", "", {}, true},
-      {"N-SADDLe", "n_saddle", "", {"NGM", "CGA"}, true, {"0.01", "0.02", "0.04"}, {"0.1", "0.05", "0.2"}},
+      {"N-SADDLe", "n_saddle", "comp_n_saddle", {"NGM", "CGA"}, true, {"0.01", "0.02", "0.04"}, {"0.1", "0.05", "0.2"}},
   };
   return all;
 }
+
 inline const method& method_titled(std::string_view title) {
   for (const method& m : methods()) {
     if (m.title == title) return m;
@@ -82,7 +83,8 @@ struct run_set {
 
 /// The sets by name: full, reduced (one seed, one alpha) and tiny (the test of this program).
 inline run_set set_named(std::string_view name) {
-  const std::vector<codec> codecs{{"4", "qsgd:7:256", "1"}, {"8", "qsgd:3:64", "0.5"}};
+  const std::vector<std::string> steps{"1", "0.7", "0.4"};
+  const std::vector<codec> codecs{{"4", "qsgd:7:256", steps}, {"8", "qsgd:3:64", steps}};
   run_set full{
       "full",
       {"--dataset", "fashion-mnist", "--model", "lenet5", "--train-limit", "20000", "--epochs", "10", "--batch", "16"},
@@ -114,16 +116,22 @@ inline run_set set_named(std::string_view name) {
           codecs};
 }
 
+/// What a run is made with.
+struct values {
+  std::string rate{};          ///< of learning
+  std::string rho{};           ///< empty where the method has none
+  std::string codec = "none";  ///< none: not compressed
+  std::string gamma{};         ///< consensus step with a codec
+};
+
 /// One run: what it is for, and how polder-train is called.
 struct job {
   std::string purpose;  ///< tune or compare
   std::string method;   ///< title
-  std::string codec;    ///< name; none: not compressed
   std::string graph;
   std::string alpha;
   std::string seed;
-  std::string rate;
-  std::string rho;  ///< empty where the method has none
+  values with;
   std::vector<std::string> arguments;
 
   /// The command line. Where the data lie is not part of it: that differs between machines.
@@ -134,22 +142,24 @@ struct job {
   }
 };
 
-inline job make_job(const run_set& set, bool tuning, const method& m, const graph& on, const codec& k,
-                    const std::string& alpha, const std::string& seed, const std::string& rate,
-                    const std::string& rho) {
-  const bool compressed = !k.aim.empty();
-  job j{tuning ? "tune" : "compare", m.title, compressed ? k.name : "none", on.name, alpha, seed, rate, rho, {}};
+inline job make_job(const run_set& set, bool tuning, const method& m, const graph& on, const std::string& alpha,
+                    const std::string& seed, const values& with) {
+  const bool compressed = with.codec != "none";
+  job j{tuning ? "tune" : "compare", m.title, on.name, alpha, seed, with, {}};
   const auto add = [&j](const std::vector<std::string>& more) {
     j.arguments.insert(j.arguments.end(), more.begin(), more.end());
   };
   add({"--method", compressed ? m.compressed : m.name, "--topology", on.name, "--workers", on.workers});
   add(set.training);
-  add({"--partition", "dirichlet:" + alpha, "--seed", seed, "--lr", rate});
+  add({"--partition", "dirichlet:" + alpha, "--seed", seed, "--lr", with.rate});
   // Compressed Q-SADDLe with a radius of 0 is compressed QGM.
-  if (m.sharpness_aware() || (compressed && m.compressed == "comp_q_saddle")) {
-    add({"--rho", m.sharpness_aware() ? rho : "0"});
+  if (m.sharpness_aware()) add({"--rho", with.rho});
+  if (!m.sharpness_aware() && compressed && m.compressed == "comp_q_saddle") add({"--rho", "0"});
+  if (compressed) {
+    add({"--compress", with.codec});
+    if (m.cross_gradients) add({"--compress-cross", with.codec});
+    add({"--gamma", with.gamma, "--measure-compression", "on"});
   }
-  if (compressed) add({"--compress", k.name, "--gamma", k.gamma, "--measure-compression", "on"});
   if (tuning) {
     add({"--eval-every", "0"});
   } else {

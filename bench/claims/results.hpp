@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "claims/plan.hpp"
+#include "claims/schedule.hpp"
 #include "polder/io/json.hpp"
 #include "polder/io/markup.hpp"
 
@@ -80,26 +81,42 @@ struct kind {
 
 class results {
  public:
-  /// Keeps the lines of the present settings.
-  explicit results(const std::vector<json>& lines) {
-    for (const json& line : lines) {
-      if (line.at("settings").as_unsigned() == settings_version) lines_.push_back(&line);
-    }
+  /// Keeps the lines of runs that the set has; what it does not have (any more) counts nowhere.
+  results(const run_set& set, const std::vector<json>& lines) {
+    auto look_up = [&](const job& j) -> const json& {
+      static const json none{{"failed", "not run"}};
+      ++planned_;
+      const std::string command = j.command();
+      for (const json& line : lines) {
+        if (line.at("settings").as_unsigned() != settings_version || text_of(line, "command") != command) continue;
+        lines_.push_back({&line, j});
+        return line;
+      }
+      return none;
+    };
+    for_all_runs(set, "all", look_up);
   }
 
-  [[nodiscard]] const std::vector<const json*>& lines() const { return lines_; }
+  struct run_line {
+    const json* line;
+    job what;
+    [[nodiscard]] bool failed() const { return line->find("failed") != nullptr; }
+  };
+  [[nodiscard]] const std::vector<run_line>& lines() const { return lines_; }
+  [[nodiscard]] std::size_t planned() const { return planned_; }
   [[nodiscard]] static std::string text_of(const json& line, std::string_view key) {
-    const auto* const value = line.at(key).get_if<std::string>();
-    return value == nullptr ? std::string() : *value;
+    const json* const value = line.find(key);
+    const auto* const as_text = value == nullptr ? nullptr : value->get_if<std::string>();
+    return as_text == nullptr ? std::string() : *as_text;
   }
   /// The lines of a kind that were done to compare, whether they failed or not.
-  [[nodiscard]] std::vector<const json*> of(const kind& k) const {
-    std::vector<const json*> found;
-    for (const json* const line : lines_) {
-      if (text_of(*line, "purpose") == "compare" && text_of(*line, "method") == k.method &&
-          text_of(*line, "codec") == k.codec && text_of(*line, "graph") == k.graph &&
-          text_of(*line, "alpha") == k.alpha) {
-        found.push_back(line);
+  [[nodiscard]] std::vector<const run_line*> of(const kind& k) const {
+    std::vector<const run_line*> found;
+    for (const run_line& each : lines_) {
+      const job& j = each.what;
+      if (j.purpose == "compare" && j.method == k.method && j.with.codec == k.codec && j.graph == k.graph &&
+          j.alpha == k.alpha) {
+        found.push_back(&each);
       }
     }
     return found;
@@ -108,10 +125,10 @@ class results {
   template <class Read>
   [[nodiscard]] sample each(const kind& k, Read read) const {
     sample values;
-    for (const json* const line : of(k)) {
-      if (line->find("failed") != nullptr) continue;
-      const double value = read(*line);
-      if (std::isfinite(value)) values.of[text_of(*line, "seed")] = value;
+    for (const run_line* const each : of(k)) {
+      if (each->failed()) continue;
+      const double value = read(*each->line);
+      if (std::isfinite(value)) values.of[each->what.seed] = value;
     }
     return values;
   }
@@ -125,8 +142,7 @@ class results {
   }
   [[nodiscard]] std::size_t failed(const kind& k) const {
     const auto lines = of(k);
-    return static_cast<std::size_t>(
-        std::ranges::count_if(lines, [](const json* line) { return line->find("failed") != nullptr; }));
+    return static_cast<std::size_t>(std::ranges::count_if(lines, [](const auto* each) { return each->failed(); }));
   }
   /// How many times fewer bytes a worker sends than without compression.
   [[nodiscard]] sample fewer_bytes(const kind& k) const {
@@ -141,7 +157,8 @@ class results {
   }
 
  private:
-  std::vector<const json*> lines_;
+  std::vector<run_line> lines_;
+  std::size_t planned_ = 0;
 };
 
 }  // namespace polder_claims

@@ -53,16 +53,18 @@ json point(const json& evaluation) {
 
 json run(const job& j, surroundings& around) {
   const auto begin = std::chrono::steady_clock::now();
+  const auto if_any = [](const std::string& value) { return value.empty() ? json() : json(value); };
   json line{{"settings", settings_version},
             {"command", j.command()},
             {"purpose", j.purpose},
             {"method", j.method},
-            {"codec", j.codec},
             {"graph", j.graph},
             {"alpha", j.alpha},
             {"seed", j.seed},
-            {"lr", j.rate},
-            {"rho", j.rho.empty() ? json() : json(j.rho)}};
+            {"lr", j.with.rate},
+            {"rho", if_any(j.with.rho)},
+            {"codec", j.with.codec},
+            {"gamma", if_any(j.with.gamma)}};
   polder_train::options o = options_of(j, around.data);
   const auto task = polder_train::make_problem(o, [](const std::string&) {});
   json::array curve;
