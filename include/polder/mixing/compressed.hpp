@@ -11,6 +11,7 @@
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/comm/communicator.hpp"
 #include "polder/compress/compressor.hpp"
+#include "polder/compress/error_feedback.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 #include "polder/topology/mixing_matrix.hpp"
@@ -56,9 +57,14 @@ struct message_maker {
   }
 };
 
-/// Both loops feed back what a compressor loses: they count on errors that are smaller than what is sent.
+/// Both loops feed back what a compressor loses: they count on errors that are smaller than what is sent. With an
+/// error_feedback inside, every error would be sent twice: what choco then compresses, x - x^ + e, holds the last error
+/// twice and takes the one before away.
 template <class Compressor>
 void require_contraction(const Compressor& compressor, const char* rule) {
+  static_assert(!is_error_feedback<Compressor>,
+                "an error_feedback inside choco or deep_squeeze: both send what a message left out with the next one "
+                "already; name the compressor itself");
   if constexpr (requires { compressor.scale == scaling::contraction; }) {
     require<config_error>(
         compressor.scale == scaling::contraction, rule,
