@@ -1,4 +1,4 @@
-// expect: cross_gradients wraps a rule that takes the gradient at a point: plain, sam or asam
+// expect: cross_gradients wraps a rule that takes the gradient at a point
 // Cross-gradients talk to the neighbors of one worker; at a neighbor's point there is nobody to talk to.
 #include <span>
 

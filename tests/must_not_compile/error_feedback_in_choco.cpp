@@ -1,30 +1,15 @@
 // expect: an error_feedback inside choco or deep_squeeze: both send what a message left out with the next one already; name the compressor itself
 // An error that is sent twice comes back larger.
-#include <span>
-
 #include "polder/backend/reference.hpp"
-#include "polder/comm/self.hpp"
 #include "polder/compress/error_feedback.hpp"
 #include "polder/compress/top_k.hpp"
-#include "polder/gradient/plain.hpp"
+#include "polder/core/layout.hpp"
 #include "polder/mixing/choco.hpp"
-#include "polder/topology/graphs.hpp"
-#include "polder/train/worker.hpp"
-#include "polder/update/momentum.hpp"
-
-using namespace polder;
-
-struct bowl {
-  double loss_and_gradient(std::span<const float> x, std::span<float> g) const { return g[0] = x[0]; }
-};
 
 #if defined(POLDER_CORRECT)
-constexpr choco mixing{top_k{}};
+constexpr polder::choco mixing{polder::top_k{}};
 #else
-constexpr choco mixing{error_feedback{top_k{}}};
+constexpr polder::choco mixing{polder::error_feedback{polder::top_k{}}};
 #endif
 
-double step(self<>& alone, bowl& f, std::span<const float> x0, const topology::mixing_matrix& weights) {
-  worker one(algorithm{plain{}, momentum{}, mixing}, reference_backend{}, alone, weights, f, x0);
-  return one.step();
-}
+auto begin(const polder::layout& tensors) { return mixing.init<float>(polder::reference_backend{}, tensors); }

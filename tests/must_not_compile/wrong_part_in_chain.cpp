@@ -1,4 +1,4 @@
-// expect: a chain is a row of update rules: clip_norm, weight_decay, momentum
+// expect: a chain is a row of update rules
 // SAM takes the gradient: it comes before the chain, not into it.
 #include <span>
 

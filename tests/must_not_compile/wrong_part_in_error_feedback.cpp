@@ -1,4 +1,4 @@
-// expect: error_feedback wraps a compressor: qsgd, sign, top_k
+// expect: error_feedback wraps a compressor
 // What a message leaves out is known of compressors only.
 #include "polder/compress/error_feedback.hpp"
 #include "polder/compress/sign.hpp"

@@ -73,8 +73,9 @@ struct chain {
   }
   template <class Context, class... States>
   [[nodiscard]] auto element(Context& ctx, state<States...>& s) const {
-    static_assert((detail::chain_element<Rules, Context, States> && ...),
-                  "a chain is a row of update rules: clip_norm, weight_decay, momentum, …; see docs/reference/parts.md");
+    static_assert(
+        (detail::chain_element<Rules, Context, States> && ...),
+        "a chain is a row of update rules: clip_norm, weight_decay, momentum, …; see docs/reference/parts.md");
     return elements(ctx, s, range<last_cut<Context, States...>(), sizeof...(Rules)>());
   }
   /// The streams of `element`: those of the rules that are part of the fused step.
