@@ -8,6 +8,7 @@
 #include <string_view>
 #include <variant>
 
+#include "polder/compress/error_feedback.hpp"
 #include "polder/compress/half.hpp"
 #include "polder/compress/qsgd.hpp"
 #include "polder/compress/random_k.hpp"
@@ -81,5 +82,51 @@ struct any_compressor {
 };
 
 static_assert(polder::compressor<any_compressor, float>);
+
+/// The same with error feedback, or without it.
+struct any_feedback {
+  static constexpr bool fixed_size = any_compressor::fixed_size;
+  using fed_back = polder::error_feedback<any_compressor>;
+
+  any_compressor inner{};
+  bool on = true;
+
+  template <class T>
+  struct state {
+    std::optional<typename fed_back::template state<T>> memory;
+    polder::no_compressor_state nothing;
+    template <class Visitor>
+    void visit(Visitor&& visitor) {
+      if (memory) memory->visit(visitor);
+    }
+  };
+  template <class T>
+  [[nodiscard]] state<T> init(const polder::layout& tensors) const {
+    state<T> s{std::nullopt, inner.template init<T>(tensors)};
+    if (on) s.memory.emplace(fed_back{inner}.template init<T>(tensors));
+    return s;
+  }
+  template <class T>
+  [[nodiscard]] std::size_t max_bytes(const polder::layout& tensors) const {
+    return inner.template max_bytes<T>(tensors);
+  }
+  template <class T>
+  std::size_t compress(state<T>& s, std::span<const T> x, const polder::layout& tensors, const polder::stamp& which,
+                       std::span<std::byte> out) const {
+    return on ? fed_back{inner}.template compress<T>(*s.memory, x, tensors, which, out)
+              : inner.template compress<T>(s.nothing, x, tensors, which, out);
+  }
+  template <class T>
+  void decompress(std::span<const std::byte> bytes, const polder::layout& tensors, std::span<T> y) const {
+    inner.template decompress<T>(bytes, tensors, y);
+  }
+  template <class T>
+  void decompress_add(std::span<const std::byte> bytes, const polder::layout& tensors, double weight,
+                      std::span<T> y) const {
+    inner.template decompress_add<T>(bytes, tensors, weight, y);
+  }
+};
+
+static_assert(polder::compressor<any_feedback, float>);
 
 }  // namespace polder_train

@@ -60,6 +60,21 @@ const std::vector<method>& methods() {
       {"ngm_model", "mean of model-variant cross-gradients", {"--topology", "--gamma", "--momentum"}, true},
       {"cga", "cross-gradients by a quadratic program", {"--topology", "--gamma", "--momentum"}, true},
       {"n_saddle", "mean of sharpness-aware cross-gradients", {"--topology", "--gamma", "--momentum", "--rho"}, true},
+      {"comp_ngm",
+       "ngm with both of its messages compressed",
+       {"--topology", "--gamma", "--momentum", "--compress", "--compress-cross", "--error-feedback"},
+       true,
+       true},
+      {"comp_cga",
+       "cga with both of its messages compressed",
+       {"--topology", "--gamma", "--momentum", "--compress", "--compress-cross", "--error-feedback"},
+       true,
+       true},
+      {"comp_n_saddle",
+       "n_saddle with both of its messages compressed",
+       {"--topology", "--gamma", "--momentum", "--rho", "--compress", "--compress-cross", "--error-feedback"},
+       true,
+       true},
       {"local_sgd", "averaging every few steps", {"--momentum", "--period", "--pull"}},
       {"dppf",
        "averaging every few steps with a push that keeps workers apart",
@@ -95,6 +110,7 @@ bool accepted(Read&& read) {
 bool is_partition(const std::string& given) {
   return accepted([&] { return polder::data::parse_partition(given); });
 }
+bool is_compressor(const std::string& given) { return any_compressor::parse(given).has_value(); }
 /// "cosine:5" in its parts.
 struct schedule_parts {
   std::string_view kind;
@@ -121,16 +137,22 @@ void add_method(command_line& line, options& o) {
   line.whole("--workers", o.workers, 1, "how many train together; with mpi: the number of ranks", 256);
   line.any("--topology", "GRAPH", o.topology, text("who talks to whom: ", polder::topology::allowed_names));
   line.number("--gamma", o.gamma, {.high = 1.0, .open_low = true, .said = "a number in (0, 1]"},
-              "consensus step: the share of the mixing that is done; with --compress 0.5 unless given");
+              "consensus step: the share of the mixing that is done; with --compress 0.5 unless given (the comp_… of "
+              "cross-gradients with --compress none: 1)");
   line.whole<std::uint64_t>("--period", o.period, 1, "local steps per communication (local_sgd, dppf)");
   line.number("--pull", o.pull, {.high = 2.0, .open_low = true, .open_high = true, .said = "a number in (0, 2)"},
               "alpha, how far workers go to their average in a round (dppf; local_sgd, where the default is 1)");
   line.number("--push", o.push, not_negative, "lambda, how far they are pushed from it: a length (dppf)");
   line.word("--compress", "KIND", o.compress,
-            text("how messages are compressed: ", any_compressor::names, " (choco_sgd, deep_squeeze, comp_q_saddle)"),
-            any_compressor::names, [](const auto& given) { return any_compressor::parse(given).has_value(); });
-  line.choice("--error-feedback", o.error_feedback, {"off", "on"},
-              "on: compress the parameters, and keep the error for the next message (comp_q_saddle)");
+            text("how parameters are compressed: ", any_compressor::names, " (choco_sgd, deep_squeeze, comp_…)"),
+            any_compressor::names, is_compressor);
+  line.word("--compress-cross", "KIND", o.compress_cross,
+            "how the gradients that go back are compressed: as --compress (comp_ngm, comp_cga, comp_n_saddle)",
+            any_compressor::names, is_compressor);
+  line.choice(
+      "--error-feedback", o.error_feedback, {"off", "on"},
+      "on: keep the error for the next message; of the parameters, which are then compressed as they are "
+      "(comp_q_saddle), or of the gradients for each neighbor (comp_ngm, comp_cga, comp_n_saddle: on unless given)");
   line.choice("--push-schedule", o.push_schedule, {"fixed", "increasing", "decreasing"},
               "the push over the run (dppf)");
 }
@@ -169,7 +191,7 @@ void add_training(command_line& line, options& o) {
   line.number("--momentum", o.momentum, coefficient, "beta (all but d_psgd)");
   line.number("--mu", o.mu, coefficient, "memory of the quasi-global momentum (qgm, q_saddle, comp_q_saddle)");
   line.number("--rho", o.rho, not_negative,
-              "radius of the sharpness-aware gradient (q_saddle, comp_q_saddle, n_saddle)");
+              "radius of the sharpness-aware gradient (q_saddle, n_saddle, comp_q_saddle, comp_n_saddle)");
   line.number("--weight-decay", o.weight_decay, not_negative, "coupled weight decay");
   line.number("--clip-norm", o.clip_norm, not_negative, "greatest norm of a worker's gradient; 0: none");
   line.number("--label-smoothing", o.label_smoothing, coefficient, "share of the label that goes to all classes");
@@ -216,8 +238,9 @@ void add_output(command_line& line, options& o) {
 
 /// What one option says about another.
 void check_together(const command_line& line, const options& o) {
-  for (const char* const option : {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--compress",
-                                   "--error-feedback", "--period", "--pull", "--push", "--push-schedule"}) {
+  for (const char* const option :
+       {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--compress", "--compress-cross", "--error-feedback",
+        "--period", "--pull", "--push", "--push-schedule"}) {
     if (!line.given(option) || o.has(option)) continue;
     std::vector<std::string> owners;
     for (const method& m : methods()) {
@@ -226,6 +249,8 @@ void check_together(const command_line& line, const options& o) {
     fail<usage_error>(option, " ", line.value(option), ": does not apply to --method ", o.method, "; allowed with ",
                       joined(owners));
   }
+  require<usage_error>(!o.has("--compress-cross") || o.compress_cross != "none" || !line.given("--error-feedback"),
+                       "--error-feedback ", o.error_feedback, ": does not apply with --compress-cross none");
   require<usage_error>(o.dataset != "user" || !o.data.empty(),
                        "--dataset user: needs --data DIR, the folder of your images");
   require<usage_error>(!line.given("--checkpoint-every") || !o.checkpoint.empty(), "--checkpoint-every ",
@@ -276,6 +301,7 @@ polder::run_configuration options::configuration() const {
   if (!graph_hash.empty()) all.add("edges of the graph", graph_hash);
   add_if("--gamma", gamma);
   add_if("--compress", compress);
+  add_if("--compress-cross", compress_cross);
   add_if("--error-feedback", error_feedback);
   add_if("--period", period);
   add_if("--pull", pull);
@@ -335,7 +361,10 @@ options parse_options(int argc, char** argv) {
   line.parse(argc, argv);
   o.workers_given = line.given("--workers");
   if (o.method == "local_sgd" && !line.given("--pull")) o.pull = 1.0;
-  if (o.has("--compress") && !line.given("--gamma")) o.gamma = 0.5;
+  if (o.has("--compress") && !line.given("--gamma") && !(o.has("--compress-cross") && o.compress == "none")) {
+    o.gamma = 0.5;
+  }
+  if (o.has("--compress-cross") && !line.given("--error-feedback")) o.error_feedback = "on";
   check_together(line, o);
   // From here on one folder has one name.
   if (!o.resume.empty() && !o.checkpoint.empty() && same_folder(o.resume, o.checkpoint)) o.resume = o.checkpoint;

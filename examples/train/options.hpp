@@ -18,9 +18,10 @@ struct options {
   int workers = 8;
   bool workers_given = false;
   std::string topology = "ring";
-  double gamma = 1.0;  // consensus step; 0.5 with compression unless told otherwise
+  double gamma = 1.0;  // consensus step; 0.5 with compressed parameters unless told otherwise
   std::string compress = "qsgd:8";
-  std::string error_feedback = "off";
+  std::string compress_cross = "sign";  // of the gradients that go back
+  std::string error_feedback = "off";   // on with compress_cross unless told otherwise
   std::uint64_t period = 4;             // local steps per round
   double pull = 0.1;                    // alpha; local_sgd has 1 unless told otherwise
   double push = 0.5;                    // lambda

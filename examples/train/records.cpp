@@ -20,6 +20,16 @@ std::string fixed(double value, int digits) {
   return buffer;
 }
 
+namespace {
+
+/// What one message to one neighbor has; where a method has two, an uncompressed one is the numbers alone.
+std::size_t message_bytes(const options& o, const std::string& compressor, const polder::layout& tensors) {
+  if (o.has("--compress-cross") && compressor == "none") return sizeof(float) * tensors.size();
+  return any_compressor::parse(compressor)->max_bytes<float>(tensors);
+}
+
+}  // namespace
+
 json to_json(const options& o, const polder::evaluation& e) {
   return json{{"method", o.method},
               {"epoch", e.epoch},
@@ -41,30 +51,32 @@ json to_json(const options& o, const polder::evaluation& e) {
 
 json summary(const options& o, const polder::layout& tensors, const polder::fit_result<float>& result) {
   const polder::evaluation& e = result.last;
-  return json{{"method", o.method},
-              {"workers", o.workers},
-              {"topology", o.gossips() ? json(o.topology) : json()},
-              {"dataset", o.dataset},
-              {"model", o.model},
-              {"seed", o.seed},
-              {"epochs", o.epochs},
-              {"evaluated_model", "average of all workers"},
-              {"accuracy_mean_model", e.accuracy_mean_model},
-              {"accuracy_worker_mean", e.accuracy_worker_mean},
-              {"accuracy_worker_min", e.accuracy_worker_min},
-              {"loss", e.loss},
-              {"train_loss", e.train_loss},
-              {"consensus_distance", e.consensus_distance},
-              {"valley_width", result.valley_width},
-              {"valley_width_before", o.gossips() ? json() : json(result.valley_width_before)},
-              {"bytes_sent_per_worker", e.bytes_sent_per_worker},
-              {"bytes_sent_per_worker_max", e.bytes_sent_per_worker_max},
-              {"compress", o.has("--compress") ? json(o.compress) : json()},
-              {"message_bytes",
-               o.has("--compress") ? json(any_compressor::parse(o.compress)->max_bytes<float>(tensors)) : json()},
-              {"seconds", e.seconds},
-              {"samples_per_second", result.samples_per_second},
-              {"param_hash", polder::io::hex64(result.param_hash)}};
+  return json{
+      {"method", o.method},
+      {"workers", o.workers},
+      {"topology", o.gossips() ? json(o.topology) : json()},
+      {"dataset", o.dataset},
+      {"model", o.model},
+      {"seed", o.seed},
+      {"epochs", o.epochs},
+      {"evaluated_model", "average of all workers"},
+      {"accuracy_mean_model", e.accuracy_mean_model},
+      {"accuracy_worker_mean", e.accuracy_worker_mean},
+      {"accuracy_worker_min", e.accuracy_worker_min},
+      {"loss", e.loss},
+      {"train_loss", e.train_loss},
+      {"consensus_distance", e.consensus_distance},
+      {"valley_width", result.valley_width},
+      {"valley_width_before", o.gossips() ? json() : json(result.valley_width_before)},
+      {"bytes_sent_per_worker", e.bytes_sent_per_worker},
+      {"bytes_sent_per_worker_max", e.bytes_sent_per_worker_max},
+      {"compress", o.has("--compress") ? json(o.compress) : json()},
+      {"message_bytes", o.has("--compress") ? json(message_bytes(o, o.compress, tensors)) : json()},
+      {"compress_cross", o.has("--compress-cross") ? json(o.compress_cross) : json()},
+      {"message_bytes_cross", o.has("--compress-cross") ? json(message_bytes(o, o.compress_cross, tensors)) : json()},
+      {"seconds", e.seconds},
+      {"samples_per_second", result.samples_per_second},
+      {"param_hash", polder::io::hex64(result.param_hash)}};
 }
 
 void run_log::begin(std::uint64_t step, std::uint64_t total) {

@@ -11,6 +11,9 @@
 #include "polder/recipes/all_reduce.hpp"
 #include "polder/recipes/cga.hpp"
 #include "polder/recipes/choco_sgd.hpp"
+#include "polder/recipes/comp_cga.hpp"
+#include "polder/recipes/comp_n_saddle.hpp"
+#include "polder/recipes/comp_ngm.hpp"
 #include "polder/recipes/comp_q_saddle.hpp"
 #include "polder/recipes/d_psgd.hpp"
 #include "polder/recipes/deep_squeeze.hpp"
@@ -36,6 +39,17 @@ namespace polder_train {
 template <class Mixing>
 Mixing compressed_gossip(const options& o) {
   return {.compressor = *any_compressor::parse(o.compress), .gamma = o.gamma, .seed = o.seed};
+}
+
+/// Calls use(make(mixing, back)) with what carries the parameters and what the gradients that go back.
+template <class Make, class Use>
+auto with_two_messages(const options& o, const Make& make, Use&& use) {
+  const auto with = [&](const auto& mixing) {
+    if (o.compress_cross == "none") return use(make(mixing, polder::uncompressed{}));
+    return use(make(mixing, any_feedback{*any_compressor::parse(o.compress_cross), o.error_feedback == "on"}));
+  };
+  if (o.compress == "none") return with(polder::gossip{.gamma = o.gamma, .of = polder::mixed::before_step});
+  return with(compressed_gossip<polder::choco_before_step<any_compressor>>(o));
 }
 
 /// Calls use(algorithm) with the method that the options name.
@@ -84,6 +98,33 @@ auto with_method(const options& o, Use&& use) {
   if (o.method == "n_saddle") {
     return use(recipes::n_saddle({.rho = o.rho, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip},
                                  polder::nesterov{beta}));
+  }
+  if (o.method == "comp_ngm") {
+    const recipes::comp_ngm_options how{.weight_decay = decay, .clip_norm = clip, .seed = o.seed};
+    return with_two_messages(
+        o,
+        [&](const auto& mixing, const auto& back) {
+          return recipes::comp_ngm(mixing, back, how, polder::nesterov{beta});
+        },
+        use);
+  }
+  if (o.method == "comp_cga") {
+    const recipes::comp_cga_options how{.weight_decay = decay, .clip_norm = clip, .seed = o.seed};
+    return with_two_messages(
+        o,
+        [&](const auto& mixing, const auto& back) {
+          return recipes::comp_cga(mixing, back, how, polder::nesterov{beta});
+        },
+        use);
+  }
+  if (o.method == "comp_n_saddle") {
+    const recipes::comp_n_saddle_options how{.rho = o.rho, .weight_decay = decay, .clip_norm = clip, .seed = o.seed};
+    return with_two_messages(
+        o,
+        [&](const auto& mixing, const auto& back) {
+          return recipes::comp_n_saddle(mixing, back, how, polder::nesterov{beta});
+        },
+        use);
   }
   if (o.method == "local_sgd") {
     return use(

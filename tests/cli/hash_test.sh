@@ -3,7 +3,8 @@
 . tests/cli/support.sh
 
 run="$digits --workers 4 --epochs 2 --batch 10"
-for method in all_reduce d_psgd dsgdm_n qgm q_saddle choco_sgd deep_squeeze comp_q_saddle ngm ngm_model cga n_saddle local_sgd dppf; do
+for method in all_reduce d_psgd dsgdm_n qgm q_saddle choco_sgd deep_squeeze comp_q_saddle ngm ngm_model cga n_saddle comp_ngm comp_cga comp_n_saddle \
+  local_sgd dppf; do
   # shellcheck disable=SC2086
   first=$(hash_of $run --method $method)
   [ -n "$first" ] || fail "$method does not run"
@@ -27,13 +28,21 @@ for method in all_reduce d_psgd dsgdm_n qgm q_saddle choco_sgd deep_squeeze comp
 done
 # shellcheck disable=SC2086
 hash_of $run --method qgm --seed 2 >>"$scratch/hashes"
-[ "$(sort -u "$scratch/hashes" | wc -l)" -eq 15 ] || fail "fourteen methods and another seed do not give fifteen hashes"
+[ "$(sort -u "$scratch/hashes" | wc -l)" -eq 18 ] || fail "seventeen methods and another seed do not give eighteen hashes"
 
-# A radius of 0 and a push of 0 are the base methods, bit for bit.
+# A radius of 0, a push of 0 and compressors that do nothing are the base methods, bit for bit.
 # shellcheck disable=SC2086
 [ "$(hash_of $run --method q_saddle --rho 0)" = "$(hash_of $run --method qgm)" ] || fail "q_saddle with rho 0 is not qgm"
 # shellcheck disable=SC2086
 [ "$(hash_of $run --method n_saddle --rho 0)" = "$(hash_of $run --method ngm)" ] || fail "n_saddle with rho 0 is not ngm"
+# shellcheck disable=SC2086
+[ "$(hash_of $run --method comp_n_saddle --rho 0)" = "$(hash_of $run --method comp_ngm)" ] ||
+  fail "comp_n_saddle with rho 0 is not comp_ngm"
+for method in ngm cga n_saddle; do
+  # shellcheck disable=SC2086
+  [ "$(hash_of $run --method comp_$method --compress none --compress-cross none)" = "$(hash_of $run --method $method)" ] ||
+    fail "comp_$method with nothing compressed is not $method"
+done
 # shellcheck disable=SC2086
 [ "$(hash_of $run --method dppf --push 0 --pull 0.5)" = "$(hash_of $run --method local_sgd --pull 0.5)" ] ||
   fail "dppf with push 0 is not local_sgd"

@@ -58,6 +58,12 @@ rejects '--compress qsgd:9: allowed' --method choco_sgd --compress qsgd:9
 rejects '--compress qsgd:1: allowed' --method choco_sgd --compress qsgd:1
 rejects '--compress top_k: allowed' --method choco_sgd --compress top_k
 rejects '--compress top_k:1.5: allowed' --method choco_sgd --compress top_k:1.5
+rejects '--compress-cross gzip: allowed: none, qsgd:BITS' --method comp_ngm --compress-cross gzip
+rejects '--compress-cross sign: does not apply to --method comp_q_saddle; allowed with comp_ngm, comp_cga, comp_n_saddle' \
+  --method comp_q_saddle --compress-cross sign
+rejects '--error-feedback off: does not apply with --compress-cross none' \
+  --method comp_cga --compress-cross none --error-feedback off
+rejects '--topology one_peer_exponential: --method comp_n_saddle' --method comp_n_saddle --topology one_peer_exponential
 rejects '--error-feedback yes: allowed: off, on' --method comp_q_saddle --error-feedback yes
 rejects '--topology one_peer_exponential: --method choco_sgd' --method choco_sgd --topology one_peer_exponential
 # Options of other methods are not ignored.
@@ -128,6 +134,23 @@ for kind in none qsgd:8 qsgd:3 sign top_k:0.25 random_k:0.25 bf16 fp16; do
   [ "$(value bytes_sent_per_worker "$scratch/out")" = $((2 * 2 * 25 * $(value message_bytes "$scratch/out"))) ] ||
     fail "--compress $kind: $(value bytes_sent_per_worker "$scratch/out") bytes, messages of $(value message_bytes "$scratch/out")"
 done
+# Cross-gradients have two messages, each with its own compressor; an uncompressed one is the numbers alone.
+for kinds in "qsgd:8 sign" "none top_k:0.25" "bf16 none" "none none"; do
+  # shellcheck disable=SC2086
+  "$POLDER_TRAIN" $digits --method comp_ngm --compress ${kinds% *} --compress-cross ${kinds#* } --workers 4 --epochs 1 --batch 10 \
+    >"$scratch/out" 2>&1 || fail "--compress and --compress-cross $kinds: $(cat "$scratch/out")"
+  parameters=$(value message_bytes "$scratch/out")
+  gradients=$(value message_bytes_cross "$scratch/out")
+  [ "$(value bytes_sent_per_worker "$scratch/out")" = $((2 * 25 * (parameters + gradients))) ] ||
+    fail "$kinds: $(value bytes_sent_per_worker "$scratch/out") bytes, messages of $parameters and $gradients"
+done
+# 64 * 16 + 16 + 16 * 10 + 10 = 1210 numbers.
+[ "$parameters $gradients" = "4840 4840" ] || fail "uncompressed messages have $parameters and $gradients bytes"
+# Without its memory for each neighbor the same compressor ends elsewhere.
+# shellcheck disable=SC2086
+[ "$(hash_of $digits --method comp_ngm --workers 4 --epochs 1)" != \
+  "$(hash_of $digits --method comp_ngm --workers 4 --epochs 1 --error-feedback off)" ] ||
+  fail "--error-feedback off changes nothing"
 # A gradient step that leaves the numbers is a failure, even in the last step.
 status=0
 # shellcheck disable=SC2086

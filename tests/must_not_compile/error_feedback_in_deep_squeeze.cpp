@@ -1,4 +1,4 @@
-// expect: an error_feedback inside choco or deep_squeeze: both send what a message left out with the next one already; name the compressor itself
+// expect: an error_feedback inside choco, choco_before_step or deep_squeeze: they send what a message left out with the next one already; name the compressor itself
 // An error that is sent twice comes back larger.
 #include "polder/backend/reference.hpp"
 #include "polder/compress/error_feedback.hpp"

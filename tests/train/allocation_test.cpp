@@ -6,10 +6,14 @@
 #include <vector>
 
 #include "polder/backend/eigen.hpp"
+#include "polder/compress/error_feedback.hpp"
 #include "polder/compress/qsgd.hpp"
+#include "polder/compress/sign.hpp"
 #include "polder/compress/top_k.hpp"
 #include "polder/recipes/all_reduce.hpp"
 #include "polder/recipes/cga.hpp"
+#include "polder/recipes/comp_cga.hpp"
+#include "polder/recipes/comp_ngm.hpp"
 #include "polder/recipes/comp_q_saddle.hpp"
 #include "polder/recipes/dppf.hpp"
 #include "polder/recipes/n_saddle.hpp"
@@ -59,6 +63,9 @@ TEST_CASE("steps allocate nothing in steady state") {
   CHECK(allocations_of(recipes::n_saddle()) == 0);
   CHECK(allocations_of(recipes::comp_q_saddle(choco{qsgd{.scale = scaling::contraction}})) == 0);
   CHECK(allocations_of(recipes::comp_q_saddle(deep_squeeze{top_k{.keep = 0.1}, 0.1})) == 0);
+  const choco_before_step quantized{qsgd{.scale = scaling::contraction}};
+  CHECK(allocations_of(recipes::comp_ngm(quantized, error_feedback{top_k{.keep = 0.1}}, {.data_share = 0.5})) == 0);
+  CHECK(allocations_of(recipes::comp_cga(quantized, error_feedback{sign{}}, {.compress_own = true})) == 0);
 }
 
 TEST_CASE("the watch sees an allocation") {

@@ -61,6 +61,9 @@ concept compressor =
       k.template decompress_add<T>(bytes, tensors, 1.0, y);
     };
 
+/// In the place of a compressor: vectors travel as they are, without a header.
+struct uncompressed {};
+
 /// The state of compressors that remember nothing.
 struct no_compressor_state {
   template <class Visitor>

@@ -10,6 +10,7 @@
 
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/compress/compressor.hpp"
+#include "polder/compress/message_maker.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 #include "polder/mixing/compressed.hpp"
@@ -89,7 +90,7 @@ struct choco {
   template <class T, tensor_backend B>
   [[nodiscard]] state<B, T> init(const B& backend, const layout& tensors) const {
     static_assert(std::is_same_v<typename B::space, host_space>, "choco compresses in host memory");
-    detail::require_contraction(compressor, "choco");
+    detail::require_for_loop(compressor, "choco");
     require<config_error>(gamma > 0.0 && gamma <= 1.0, "choco: gamma is ", gamma, " but must be in (0, 1]");
     const std::size_t n = tensors.size();
     return {detail::message_maker<Compressor, T>(compressor, tensors), backend.template zeros<double>(n),
@@ -128,7 +129,7 @@ struct choco {
   void send(Context& ctx, state<B, T>& s, view<typename Context::space, const T> x) const {
     ctx.backend.map(x.size, ops::difference{}, in(x), in(s.copy.view()), out(s.scratch.view()));
     s.maker.compress(ctx, compressor, seed, s.scratch.view().as_const());
-    s.maker.exchange(ctx, compressor, [&](double weight, bool own, std::span<const std::byte> bytes) {
+    s.maker.exchange(ctx, [&](double weight, bool own, std::span<const std::byte> bytes) {
       compressor.template decompress<T>(bytes, s.maker.tensors, s.scratch.view());
       if (own) {
         ctx.backend.map(x.size, ops::accumulate_own{weight}, in(s.scratch.view()), inout(s.sum.view()),

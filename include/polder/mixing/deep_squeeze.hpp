@@ -10,6 +10,7 @@
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/compress/compressor.hpp"
 #include "polder/compress/error_feedback.hpp"
+#include "polder/compress/message_maker.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 #include "polder/mixing/compressed.hpp"
@@ -56,7 +57,7 @@ struct deep_squeeze {
   template <class T, tensor_backend B>
   [[nodiscard]] state<B, T> init(const B& backend, const layout& tensors) const {
     static_assert(std::is_same_v<typename B::space, host_space>, "deep_squeeze compresses in host memory");
-    detail::require_contraction(compressor, "deep_squeeze");
+    detail::require_for_loop(compressor, "deep_squeeze");
     require<config_error>(gamma > 0.0 && gamma <= 1.0, "deep_squeeze: gamma is ", gamma, " but must be in (0, 1]");
     return {detail::message_maker<error_feedback<Compressor>, T>(with_feedback(), tensors),
             backend.template zeros<double>(tensors.size()), backend.template zeros<T>(tensors.size())};
@@ -70,7 +71,7 @@ struct deep_squeeze {
     const error_feedback<Compressor> feedback = with_feedback();
     s.maker.compress(ctx, feedback, seed, ctx.params.half());
     bool first = true;
-    s.maker.exchange(ctx, feedback, [&](double weight, bool own, std::span<const std::byte> bytes) {
+    s.maker.exchange(ctx, [&](double weight, bool own, std::span<const std::byte> bytes) {
       const double share = own ? weight - 1.0 : weight;
       feedback.template decompress<T>(bytes, s.maker.tensors, s.decoded.view());
       if (first) {
