@@ -13,6 +13,16 @@
 
 namespace polder {
 
+template <class K>
+struct error_feedback;
+
+namespace detail {
+template <class K>
+inline constexpr bool is_error_feedback = false;
+template <class K>
+inline constexpr bool is_error_feedback<error_feedback<K>> = true;
+}  // namespace detail
+
 /// Error feedback around any compressor C: what a message leaves out is kept and added to the next input.
 ///
 ///     p = v + e;   q = C(p), which is sent;   e <- p - q            e = 0 at the start
@@ -29,6 +39,9 @@ namespace polder {
 /// Source: the NGC and CGA codes, which keep one memory for each neighbor and tensor.
 template <class K>
 struct error_feedback {
+  static_assert(compressor<K, float> || compressor<K, double>,
+                "error_feedback wraps a compressor: qsgd, sign, top_k, …; see docs/reference/parts.md");
+
   static constexpr bool fixed_size = K::fixed_size;
 
   K inner{};

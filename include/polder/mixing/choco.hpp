@@ -43,7 +43,7 @@ enum class public_copies : std::uint8_t {
 /// x^_i is what everybody knows of worker i, s_i = sum_j w_ij x^_j with j = i included. The mean of the workers stays where it
 /// is, whatever C loses.
 ///
-/// Parameters: compressor; gamma in (0, 1], the consensus step, default 0.5 (what the authors' experiments use for the
+/// Parameters: compressor, not an error_feedback; gamma in (0, 1], the consensus step, default 0.5 (what the authors' experiments use for the
 /// sign on 16 workers on a ring; coarser compressors on sparser graphs need less). copies: at_start needs all workers to
 /// start from the same parameters, which the worker checks by default. adaptive: AdaGossip, a consensus step of each
 /// coordinate's own, r = s - x^:
@@ -62,6 +62,9 @@ enum class public_copies : std::uint8_t {
 /// arXiv:2404.05919. Departures: none known.
 template <class Compressor>
 struct choco {
+  static_assert(polder::compressor<Compressor, float> || polder::compressor<Compressor, double>,
+                "the first parameter of choco is a compressor: qsgd, sign, top_k, …; see docs/reference/parts.md");
+
   Compressor compressor{};
   double gamma = 0.5;
   choco_order order = choco_order::compress_first;
@@ -87,9 +90,7 @@ struct choco {
   template <class T, tensor_backend B>
   [[nodiscard]] state<B, T> init(const B& backend, const layout& tensors) const {
     static_assert(std::is_same_v<typename B::space, host_space>, "choco compresses in host memory");
-    static_assert(polder::compressor<Compressor, T>,
-                  "the first parameter of choco is a compressor: qsgd, sign, top_k, …; see docs/reference/parts.md");
-    detail::require_contraction(compressor, "choco");
+    detail::require_for_loop(compressor, "choco");
     require<config_error>(gamma > 0.0 && gamma <= 1.0, "choco: gamma is ", gamma, " but must be in (0, 1]");
     const std::size_t n = tensors.size();
     return {detail::message_maker<Compressor, T>(compressor, tensors), backend.template zeros<double>(n),

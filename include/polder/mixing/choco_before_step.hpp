@@ -35,7 +35,7 @@ namespace polder {
 /// The trajectory is that of choco{.order = choco_order::mix_first}, whose messages are those of the step before; choco
 /// keeps a sum in place of the copies, which is all that plain gradients need.
 ///
-/// Parameters: compressor; gamma in (0, 1], the consensus step, default 0.5 (as choco; coarser compressors on sparser
+/// Parameters: compressor, not an error_feedback; gamma in (0, 1], the consensus step, default 0.5 (as choco; coarser compressors on sparser
 /// graphs need less). copies: at_start needs all workers to start from the same parameters, which is checked.
 /// seed: of the compressor's random numbers.
 /// W must be symmetric, doubly stochastic, connected, and the same in every round.
@@ -50,6 +50,10 @@ namespace polder {
 /// Departures: there parameters are compressed, here their differences to the copies.
 template <class Compressor>
 struct choco_before_step {
+  static_assert(polder::compressor<Compressor, float> || polder::compressor<Compressor, double>,
+                "the first parameter of choco_before_step is a compressor: qsgd, sign, top_k, …; see "
+                "docs/reference/parts.md");
+
   Compressor compressor{};
   double gamma = 0.5;
   public_copies copies = public_copies::at_start;
@@ -73,10 +77,7 @@ struct choco_before_step {
   template <class T, tensor_backend B>
   [[nodiscard]] state<B, T> init(const B& backend, const layout& tensors) const {
     static_assert(std::is_same_v<typename B::space, host_space>, "choco_before_step compresses in host memory");
-    static_assert(polder::compressor<Compressor, T>,
-                  "the first parameter of choco_before_step is a compressor: qsgd, sign, top_k, …; see "
-                  "docs/reference/parts.md");
-    detail::require_contraction(compressor, "choco_before_step");
+    detail::require_for_loop(compressor, "choco_before_step");
     require<config_error>(gamma > 0.0 && gamma <= 1.0, "choco_before_step: gamma is ", gamma, " but must be in (0, 1]");
     return {detail::message_maker<Compressor, T>(compressor, tensors),
             backend.template zeros<T>(tensors.size()),

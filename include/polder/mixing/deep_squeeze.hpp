@@ -28,7 +28,7 @@ namespace polder {
 /// It compresses the parameters, not a difference: what C loses is proportional to ||x||, so coarse compressors need a small
 /// gamma. The mean of the workers stays where it is.
 ///
-/// Parameters: compressor; gamma in (0, 1], the consensus step, default 0.5 (a choice of this library). seed: of the
+/// Parameters: compressor, not an error_feedback (it is inside already); gamma in (0, 1], the consensus step, default 0.5 (a choice of this library). seed: of the
 /// compressor's random numbers. W must be symmetric, doubly stochastic, connected, and the same in every round.
 ///
 /// State: e (n numbers) and that of the compressor; n numbers, n doubles and one message of scratch. Sends one compressed message to each
@@ -36,6 +36,10 @@ namespace polder {
 /// Source: Tang et al., "DeepSqueeze: Decentralization Meets Error-Compensated Compression", 2019.
 template <class Compressor>
 struct deep_squeeze {
+  static_assert(
+      polder::compressor<Compressor, float> || polder::compressor<Compressor, double>,
+      "the first parameter of deep_squeeze is a compressor: qsgd, sign, top_k, …; see docs/reference/parts.md");
+
   Compressor compressor{};
   double gamma = 0.5;
   std::uint64_t seed = 1;
@@ -53,10 +57,7 @@ struct deep_squeeze {
   template <class T, tensor_backend B>
   [[nodiscard]] state<B, T> init(const B& backend, const layout& tensors) const {
     static_assert(std::is_same_v<typename B::space, host_space>, "deep_squeeze compresses in host memory");
-    static_assert(
-        polder::compressor<Compressor, T>,
-        "the first parameter of deep_squeeze is a compressor: qsgd, sign, top_k, …; see docs/reference/parts.md");
-    detail::require_contraction(compressor, "deep_squeeze");
+    detail::require_for_loop(compressor, "deep_squeeze");
     require<config_error>(gamma > 0.0 && gamma <= 1.0, "deep_squeeze: gamma is ", gamma, " but must be in (0, 1]");
     return {detail::message_maker<error_feedback<Compressor>, T>(with_feedback(), tensors),
             backend.template zeros<double>(tensors.size()), backend.template zeros<T>(tensors.size())};

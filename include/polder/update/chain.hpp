@@ -22,6 +22,9 @@ template <class Rule>
 inline constexpr bool is_chain = false;
 template <class... Rules>
 inline constexpr bool is_chain<chain<Rules...>> = true;
+
+template <class Rule, class Context, class State>
+concept chain_element = requires(const Rule rule, Context& ctx, State& state) { rule.element(ctx, state); };
 }  // namespace detail
 
 /// Update rules in a row: each gets what the one before it returned as its gradient.
@@ -70,6 +73,9 @@ struct chain {
   }
   template <class Context, class... States>
   [[nodiscard]] auto element(Context& ctx, state<States...>& s) const {
+    static_assert(
+        (detail::chain_element<Rules, Context, States> && ...),
+        "a chain is a row of update rules: clip_norm, weight_decay, momentum, …; see docs/reference/parts.md");
     return elements(ctx, s, range<last_cut<Context, States...>(), sizeof...(Rules)>());
   }
   /// The streams of `element`: those of the rules that are part of the fused step.
