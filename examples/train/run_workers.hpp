@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "polder/comm/counted.hpp"
@@ -28,6 +29,7 @@
 #include "polder/topology/from_name.hpp"
 #include "polder/topology/mixing_matrix.hpp"
 #include "polder/train/worker.hpp"
+#include "train/any_communicator.hpp"
 #include "train/any_compressor.hpp"
 #include "train/run.hpp"
 #if defined(POLDER_HAVE_MPI)
@@ -147,9 +149,9 @@ auto with_method(const options& o, Use&& use) {
 }
 
 /// One worker from its first step to its last.
-template <class Backend, class Communicator>
-polder::fit_result<float> run_worker(const Backend& backend, Communicator& comm, const options& o, const problem& p,
-                                     const polder::topology::mixing_matrix& weights,
+template <class Backend>
+polder::fit_result<float> run_worker(const Backend& backend, any_communicator<Backend>& comm, const options& o,
+                                     const problem& p, const polder::topology::mixing_matrix& weights,
                                      const polder::fit_callbacks& callbacks) {
   polder::counted counting(comm);
   const std::unique_ptr<worker_loss> loss = p.loss_of(comm.rank());
@@ -186,14 +188,16 @@ polder::fit_result<float> run_all(const Backend& backend, const options& o, cons
   if (o.communicator == "mpi") {
     polder::mpi_communicator<> comm;
     comm.deadline(deadline);
-    return run_worker(backend, comm, o, p, weights, callbacks);
+    typename any_communicator<Backend>::template of<polder::mpi_communicator<>> ranks(comm);
+    return run_worker<Backend>(backend, ranks, o, p, weights, callbacks);
   }
 #endif
   polder::fit_result<float> result;
   polder::run_workers(
       o.workers,
       [&](auto& comm) {
-        auto mine = run_worker(backend, comm, o, p, weights, callbacks);
+        typename any_communicator<Backend>::template of<std::remove_reference_t<decltype(comm)>> thread(comm);
+        auto mine = run_worker<Backend>(backend, thread, o, p, weights, callbacks);
         if (comm.rank() == 0) result = std::move(mine);
       },
       deadline);
