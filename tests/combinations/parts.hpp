@@ -4,7 +4,6 @@
 
 #include <type_traits>
 
-#include "../examples/train/any_compressor.hpp"
 #include "polder/backend/reference.hpp"
 #include "polder/comm/self.hpp"
 #include "polder/compress/compressor.hpp"
@@ -35,6 +34,7 @@
 #include "polder/update/quasi_global_momentum.hpp"
 #include "polder/update/weight_decay.hpp"
 #include "support/quadratics.hpp"
+#include "train/any_compressor.hpp"
 
 namespace polder::test {
 
