@@ -92,6 +92,8 @@
 #include "polder/nn/product_kernels.hpp"
 #include "polder/nn/shape.hpp"
 #include "polder/nn/simd.hpp"
+#include "polder/nn/transposition.hpp"
+#include "polder/nn/window_planes.hpp"
 #include "polder/nn/workspace.hpp"
 #include "polder/objective/common_start.hpp"
 #include "polder/objective/context.hpp"

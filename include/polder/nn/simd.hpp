@@ -40,6 +40,18 @@ POLDER_INLINE void store(T* to, vec<T> v) {
   std::memcpy(to, &v, sizeof v);
 }
 
+/// Calls `work` with the bytes of the narrowest vector that holds `count` numbers, or of the widest there is.
+template <class T, class Work>
+POLDER_INLINE void with_vector_for(std::size_t count, const Work& work) {
+  if constexpr (vector_bytes >= 64) {
+    if (count * sizeof(T) > 32) return work(std::integral_constant<std::size_t, 64>{});
+  }
+  if constexpr (vector_bytes >= 32) {
+    if (count * sizeof(T) > 16) return work(std::integral_constant<std::size_t, 32>{});
+  }
+  work(std::integral_constant<std::size_t, 16>{});
+}
+
 /// The even (Odd = 0) or odd lanes of two vectors in a row.
 template <std::size_t Odd, class Vector, std::size_t... I>
 [[nodiscard]] POLDER_INLINE Vector every_second(const Vector& a, const Vector& b, std::index_sequence<I...>) {
