@@ -4,6 +4,7 @@
 
 #include "polder/backend/counting.hpp"
 #include "polder/backend/host_loops.hpp"
+#include "polder/backend/host_means.hpp"
 #include "polder/backend/host_memory.hpp"
 #include "polder/backend/host_vectors.hpp"
 #include "polder/backend/reference.hpp"

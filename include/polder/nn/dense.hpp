@@ -14,6 +14,7 @@
 #include "polder/nn/product_kernels.hpp"
 #include "polder/nn/shape.hpp"
 #include "polder/nn/simd.hpp"
+#include "polder/nn/transposition.hpp"
 
 namespace polder::nn {
 
@@ -85,19 +86,17 @@ class matrix_layer final : public operation<T> {
     for (std::size_t first = 0; first < p.images; first += tile) {
       const std::size_t images = std::min(tile, p.images - first);
       const std::size_t columns = (images + lanes<T> - 1) / lanes<T> * lanes<T>;
-      const T* const from = x + first * in_;
-      for (std::size_t i = 0; i < in_; ++i) {
-        for (std::size_t image = 0; image < images; ++image) features[i * tile + image] = from[image * in_ + i];
-        std::fill(features + i * tile + images, features + i * tile + columns, T{0});
-      }
+      transpose_to_vectors<T, vector_bytes>(images, in_, x + first * in_, in_, features, tile);
       for (std::size_t l = 0; l < in_; l += slice) {
         indexed_product(out_, columns, std::min(slice, in_ - l), forward_.data() + l, p.parameters + weight_, in_,
                         features, units, tile, l != 0);
       }
-      for (std::size_t image = 0; image < images; ++image) {
-        T* const to = y + (first + image) * out_;
-        begin_output(p, to);
-        for (std::size_t o = 0; o < out_; ++o) to[o] += units[o * tile + image];
+      transpose_from_vectors<T, vector_bytes>(out_, images, units, tile, y + first * out_, out_);
+      if (!has_bias_) continue;
+      const T* const bias = p.parameters + bias_;
+      for (std::size_t image = first; image < first + images; ++image) {
+        T* const to = y + image * out_;
+        for_vectors<T>(out_, [&](auto at) { at.put(to, at.get(to) + at.get(bias)); });
       }
     }
   }

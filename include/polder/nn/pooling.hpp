@@ -144,7 +144,10 @@ class maximum final : public operation<T> {
   template <std::size_t Bytes>
   static POLDER_INLINE void to_the_best(const T* dy, const T* place, T* upper, T* lower) {
     if constexpr (Bytes == sizeof(T)) {
-      for (std::size_t i = 0; i < 4; ++i) (i < 2 ? upper : lower)[i % 2] = *place == static_cast<T>(i) ? *dy : T{0};
+      upper[0] = *place == T{0} ? *dy : T{0};
+      upper[1] = *place == T{1} ? *dy : T{0};
+      lower[0] = *place == T{2} ? *dy : T{0};
+      lower[1] = *place == T{3} ? *dy : T{0};
     } else {
       using vector = typename vector_of<T, Bytes>::type;
       constexpr std::size_t count = Bytes / sizeof(T);

@@ -156,7 +156,8 @@ POLDER_INLINE void for_vectors(std::size_t n, const Body& body) {
   if (i != n) body(partial_lanes<T>{i, n - i});
 }
 
-/// to_i = change(from_i) for a short row: whole vectors, then a half, a quarter, … and no call or loop for the rest.
+/// to_i = change(from_i) for a short row: whole vectors, of which the last may overlap the one before. The rows do not
+/// overlap, unless they are the same and n is a multiple of the vector length.
 template <class T, std::size_t Bytes = vector_bytes, class Change>
 POLDER_INLINE void change_row(std::size_t n, const T* from, T* to, const Change& change) {
   if constexpr (Bytes == sizeof(T)) {
@@ -164,13 +165,16 @@ POLDER_INLINE void change_row(std::size_t n, const T* from, T* to, const Change&
   } else {
     using vector = typename vector_of<T, Bytes>::type;
     constexpr std::size_t count = Bytes / sizeof(T);
-    for (; n >= count; n -= count, from += count, to += count) {
+    if (n < count) return change_row<T, Bytes / 2>(n, from, to, change);
+    const auto vector_at = [&](std::size_t i) {
       vector v;
-      std::memcpy(&v, from, sizeof v);
+      std::memcpy(&v, from + i, sizeof v);
       v = change(v);
-      std::memcpy(to, &v, sizeof v);
-    }
-    change_row<T, Bytes / 2>(n, from, to, change);
+      std::memcpy(to + i, &v, sizeof v);
+    };
+    std::size_t i = 0;
+    for (; i + count <= n; i += count) vector_at(i);
+    if (i != n) vector_at(n - count);
   }
 }
 template <class T>
