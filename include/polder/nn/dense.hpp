@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "polder/nn/product_kernels.hpp"
 #include "polder/nn/shape.hpp"
 #include "polder/nn/simd.hpp"
+#include "polder/nn/transposition.hpp"
 
 namespace polder::nn {
 
@@ -74,8 +76,7 @@ class matrix_layer final : public operation<T> {
   }
 
   void forward(const pass<T>& p, const T* x, T* y, T*) const override {
-    begin_output(p, p.parameters, y);
-    add_product(p, p.parameters, x, y);
+    multiply_images(p, p.parameters, {{x, p.parameters}}, y);
   }
 
   void backward(const pass<T>& p, const T* x, const T*, const T* dy, T* dx, const T*) const override {
@@ -89,9 +90,7 @@ class matrix_layer final : public operation<T> {
   // With the direction V in place of the weights W: y' = V x + W x', dx' = V^T dy + W^T dy', dW' = dy' x^T + dy x'^T.
   std::size_t tangent_scratch(std::size_t images) const override { return scratch(images); }
   void tangent_forward(const pass<T>& p, tangent<T> x, const T*, T* y_slope, const T*, T*) const override {
-    begin_output(p, p.direction, y_slope);
-    add_product(p, p.direction, x.value, y_slope);
-    if (x.slope != nullptr) add_product(p, p.parameters, x.slope, y_slope);
+    multiply_images(p, p.direction, {{x.value, p.direction}, {x.slope, p.parameters}}, y_slope);
   }
   void tangent_backward(const pass<T>& p, tangent<T> x, tangent<T>, tangent<T> dy, T* dx_slope,
                         tangent<T>) const override {
@@ -116,21 +115,20 @@ class matrix_layer final : public operation<T> {
     return terms;
   }
 
-  /// y = bias
-  void begin_output(const pass<T>& p, const T* parameters, T* y) const {
-    for (std::size_t image = 0; image < p.images; ++image, y += out_) {
-      if (has_bias_) {
-        std::copy_n(parameters + bias_, out_, y);
-      } else {
-        std::fill_n(y, out_, T{0});
-      }
-    }
-  }
-  /// y += W x
-  void add_product(const pass<T>& p, const T* parameters, const T* x, T* y) const {
-    const T* const weight = parameters + weight_;
+  /// A factor of a sum of products: images, or nothing where their slope is 0, and the parameters that they meet.
+  struct factor {
+    const T* images;
+    const T* parameters;
+  };
+  /// y = the sum of W x over the factors + bias
+  void multiply_images(const pass<T>& p, const T* bias, std::initializer_list<factor> factors, T* y) const {
     if (p.images > small_batch) {
-      (*p.product)(transpose::no, transpose::yes, p.images, out_, in_, x, in_, weight, in_, T{1}, y, out_);
+      for (std::size_t image = 0; image < p.images; ++image) begin_output(bias, y + image * out_);
+      for (const factor& f : factors) {
+        if (f.images == nullptr) continue;
+        (*p.product)(transpose::no, transpose::yes, p.images, out_, in_, f.images, in_, f.parameters + weight_, in_,
+                     T{1}, y, out_);
+      }
       return;
     }
     T* const features = p.scratch;
@@ -138,19 +136,29 @@ class matrix_layer final : public operation<T> {
     for (std::size_t first = 0; first < p.images; first += tile) {
       const std::size_t images = std::min(tile, p.images - first);
       const std::size_t columns = (images + lanes<T> - 1) / lanes<T> * lanes<T>;
-      const T* const from = x + first * in_;
-      for (std::size_t i = 0; i < in_; ++i) {
-        for (std::size_t image = 0; image < images; ++image) features[i * tile + image] = from[image * in_ + i];
-        std::fill(features + i * tile + images, features + i * tile + columns, T{0});
+      bool add = false;
+      for (const factor& f : factors) {
+        if (f.images == nullptr) continue;
+        transpose_to_vectors<T, vector_bytes>(images, in_, f.images + first * in_, in_, features, tile);
+        for (std::size_t l = 0; l < in_; l += slice) {
+          indexed_product(out_, columns, std::min(slice, in_ - l), forward_.data() + l, f.parameters + weight_, in_,
+                          features, units, tile, add);
+          add = true;
+        }
       }
-      for (std::size_t l = 0; l < in_; l += slice) {
-        indexed_product(out_, columns, std::min(slice, in_ - l), forward_.data() + l, weight, in_, features, units,
-                        tile, l != 0);
+      transpose_from_vectors<T, vector_bytes>(out_, images, units, tile, y + first * out_, out_);
+      if (!has_bias_) continue;
+      for (std::size_t image = first; image < first + images; ++image) {
+        T* const to = y + image * out_;
+        for_vectors<T>(out_, [&](auto at) { at.put(to, at.get(to) + at.get(bias + bias_)); });
       }
-      for (std::size_t image = 0; image < images; ++image) {
-        T* const to = y + (first + image) * out_;
-        for (std::size_t o = 0; o < out_; ++o) to[o] += units[o * tile + image];
-      }
+    }
+  }
+  void begin_output(const T* bias, T* y) const {
+    if (has_bias_) {
+      std::copy_n(bias + bias_, out_, y);
+    } else {
+      std::fill_n(y, out_, T{0});
     }
   }
 

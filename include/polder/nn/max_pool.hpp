@@ -68,83 +68,61 @@ class maximum final : public operation<T> {
     for (std::size_t c = 0; c < images * in_.channels; ++c) visit(c * in_.pixels(), c * out_.pixels());
   }
 
-  // The usual 2 x 2 windows without branches, a vector of outputs at a time: a row's last vector may reach into rows that
-  // are worked off later, but not over the end of the batch, where single numbers take its place. Comparisons are in the
-  // same order as below, so the first of equals wins.
-  void forward_halves(std::size_t images, const T* x, T* y, T* place) const {
-    for_halves(images, [&](auto bytes, std::size_t upper, std::size_t lower, std::size_t at) {
-      best_of_four<bytes>(x + upper, x + lower, y + at, place + at);
-    });
-  }
-  void tangent_halves(std::size_t images, const T* x, T* y, const T* place) const {
-    for_halves(images, [&](auto bytes, std::size_t upper, std::size_t lower, std::size_t at) {
-      from_the_best<bytes>(x + upper, x + lower, place + at, y + at);
-    });
-  }
-  /// Calls `work(bytes, upper, lower, at)` for the vectors of outputs that begin at `at`, with the places where their two
-  /// rows of input begin.
-  template <class Work>
-  void for_halves(std::size_t images, const Work& work) const {
-    const std::size_t inputs = images * in_.size();
-    const std::size_t outputs = images * out_.size();
+  /// The usual 2 x 2 windows without branches, a vector of outputs at a time: calls `many(from, to)` for the windows
+  /// whose upper left corner is at `from` and whose outputs are at `to`. A row's last vector may reach into the next
+  /// rows of inputs and outputs, also into the lower row of its own windows: hence from right to left. Over the end of
+  /// the batch it must not reach; there, or if no vector may reach anywhere, `one` takes single windows.
+  template <std::size_t Bytes, class Many, class One>
+  void for_halves(std::size_t images, bool reach, const Many& many, const One& one) const {
+    constexpr std::size_t count = Bytes / sizeof(T);
+    const std::size_t inputs = images * in_.size(), outputs = images * out_.size();
     for_planes(images, [&](std::size_t from, std::size_t to) {
-      for (std::size_t h = 0; h < out_.height; ++h) {
-        const std::size_t above = from + 2 * h * in_.width;
-        const std::size_t below = above + in_.width;
-        with_lanes([&](auto bytes) {
-          constexpr std::size_t count = bytes / sizeof(T);
-          for (std::size_t w = 0; w < out_.width; w += count) {
-            const std::size_t at = to + h * out_.width + w;
-            if (at + count <= outputs && below + 2 * (w + count) <= inputs) {
-              work(bytes, above + 2 * w, below + 2 * w, at);
-            } else {
-              constexpr std::integral_constant<std::size_t, sizeof(T)> single{};
-              for (std::size_t i = 0; i < std::min(count, out_.width - w); ++i) {
-                work(single, above + 2 * (w + i), below + 2 * (w + i), at + i);
-              }
-            }
+      for (std::size_t h = 0; h < out_.height; ++h, from += 2 * in_.width, to += out_.width) {
+        for (std::size_t left = (out_.width + count - 1) / count; left-- > 0;) {
+          const std::size_t w = left * count;
+          if (reach && to + w + count <= outputs && from + in_.width + 2 * (w + count) <= inputs) {
+            many(from + 2 * w, to + w);
+          } else {
+            for (std::size_t i = w; i < std::min(w + count, out_.width); ++i) one(from + 2 * i, to + i);
           }
-        });
-      }
-    });
-  }
-  void backward_halves(std::size_t images, const T* dy, T* dx, const T* place, bool covered) const {
-    const std::size_t inputs = images * in_.size();
-    const std::size_t outputs = images * out_.size();
-    for_planes(images, [&](std::size_t from, std::size_t to) {
-      for (std::size_t h = 0; h < out_.height; ++h) {
-        for (const std::size_t row : {std::size_t{0}, std::size_t{1}}) {
-          const std::size_t line = from + (2 * h + row) * in_.width;
-          with_lanes([&](auto bytes) {
-            constexpr std::size_t count = bytes / sizeof(T);
-            for (std::size_t w = 0; w < out_.width; w += count) {
-              const std::size_t at = to + h * out_.width + w;
-              if (covered && at + count <= outputs && line + 2 * (w + count) <= inputs) {
-                to_the_best<bytes>(dy + at, place + at, static_cast<T>(2 * row), dx + line + 2 * w);
-              } else {
-                for (std::size_t i = 0; i < std::min(count, out_.width - w); ++i) {
-                  to_the_best<sizeof(T)>(dy + at + i, place + at + i, static_cast<T>(2 * row), dx + line + 2 * (w + i));
-                }
-              }
-            }
-          });
         }
       }
     });
   }
 
-  /// Calls `work` with the bytes of the narrowest vector that holds a row of outputs, or of the widest there is.
-  template <class Work>
-  void with_lanes(const Work& work) const {
-    const std::size_t row = out_.width * sizeof(T);
-    if constexpr (vector_bytes >= 64) {
-      if (row > 32) return work(std::integral_constant<std::size_t, 64>{});
-    }
-    if constexpr (vector_bytes >= 32) {
-      if (row > 16) return work(std::integral_constant<std::size_t, 32>{});
-    }
-    work(std::integral_constant<std::size_t, 16>{});
+  // Comparisons are in the same order as in forward_any, so the first of equals wins.
+  void forward_halves(std::size_t images, const T* x, T* y, T* place) const {
+    with_vector_for<T>(out_.width, [&](auto bytes) {
+      const auto best = [&](auto width, std::size_t from, std::size_t to) {
+        best_of_four<width>(x + from, x + from + in_.width, y + to, place + to);
+      };
+      for_halves<bytes>(
+          images, true, [&](std::size_t from, std::size_t to) { best(bytes, from, to); },
+          [&](std::size_t from, std::size_t to) { best(std::integral_constant<std::size_t, sizeof(T)>{}, from, to); });
+    });
   }
+  void backward_halves(std::size_t images, const T* dy, T* dx, const T* place, bool covered) const {
+    with_vector_for<T>(out_.width, [&](auto bytes) {
+      const auto back = [&](auto width, std::size_t from, std::size_t to) {
+        to_the_best<width>(dy + to, place + to, dx + from, dx + from + in_.width);
+      };
+      for_halves<bytes>(
+          images, covered, [&](std::size_t from, std::size_t to) { back(bytes, from, to); },
+          [&](std::size_t from, std::size_t to) { back(std::integral_constant<std::size_t, sizeof(T)>{}, from, to); });
+    });
+  }
+
+  void tangent_halves(std::size_t images, const T* x, T* y, const T* place) const {
+    with_vector_for<T>(out_.width, [&](auto bytes) {
+      const auto take = [&](auto width, std::size_t from, std::size_t to) {
+        from_the_best<width>(x + from, x + from + in_.width, place + to, y + to);
+      };
+      for_halves<bytes>(
+          images, true, [&](std::size_t from, std::size_t to) { take(bytes, from, to); },
+          [&](std::size_t from, std::size_t to) { take(std::integral_constant<std::size_t, sizeof(T)>{}, from, to); });
+    });
+  }
+
   /// The maximum of each 2 x 2 window and its place, for a vector of `Bytes` or, as a vector of one, a single number.
   template <std::size_t Bytes>
   static POLDER_INLINE void best_of_four(const T* upper, const T* lower, T* y, T* place) {
@@ -156,12 +134,15 @@ class maximum final : public operation<T> {
       *place = below ? (low_right ? T{3} : T{2}) : (right ? T{1} : T{0});
     } else {
       using vector = typename vector_of<T, Bytes>::type;
-      constexpr auto lane = std::make_index_sequence<Bytes / sizeof(T)>{};
-      vector rows[4];
-      std::memcpy(rows, upper, 2 * Bytes);
-      std::memcpy(rows + 2, lower, 2 * Bytes);
-      const vector a = every_second<0>(rows[0], rows[1], lane), b = every_second<1>(rows[0], rows[1], lane);
-      const vector c = every_second<0>(rows[2], rows[3], lane), d = every_second<1>(rows[2], rows[3], lane);
+      constexpr std::size_t count = Bytes / sizeof(T);
+      constexpr auto lane = std::make_index_sequence<count>{};
+      vector left, rest;
+      std::memcpy(&left, upper, Bytes);
+      std::memcpy(&rest, upper + count, Bytes);
+      const vector a = every_second<0>(left, rest, lane), b = every_second<1>(left, rest, lane);
+      std::memcpy(&left, lower, Bytes);
+      std::memcpy(&rest, lower + count, Bytes);
+      const vector c = every_second<0>(left, rest, lane), d = every_second<1>(left, rest, lane);
       const vector zero{};
       const auto right = (b > a) | (b != b), low_right = (d > c) | (d != d);
       const vector ab = right ? b : a, cd = low_right ? d : c;
@@ -180,34 +161,45 @@ class maximum final : public operation<T> {
       *y = *place == T{0} || *place == T{2} ? row[0] : row[1];
     } else {
       using vector = typename vector_of<T, Bytes>::type;
-      constexpr auto lane = std::make_index_sequence<Bytes / sizeof(T)>{};
-      vector rows[4], where;
-      std::memcpy(rows, upper, 2 * Bytes);
-      std::memcpy(rows + 2, lower, 2 * Bytes);
+      constexpr std::size_t count = Bytes / sizeof(T);
+      constexpr auto lane = std::make_index_sequence<count>{};
+      vector left, rest, where;
       std::memcpy(&where, place, Bytes);
-      const vector a = every_second<0>(rows[0], rows[1], lane), b = every_second<1>(rows[0], rows[1], lane);
-      const vector c = every_second<0>(rows[2], rows[3], lane), d = every_second<1>(rows[2], rows[3], lane);
+      std::memcpy(&left, upper, Bytes);
+      std::memcpy(&rest, upper + count, Bytes);
+      const vector a = every_second<0>(left, rest, lane), b = every_second<1>(left, rest, lane);
+      std::memcpy(&left, lower, Bytes);
+      std::memcpy(&rest, lower + count, Bytes);
+      const vector c = every_second<0>(left, rest, lane), d = every_second<1>(left, rest, lane);
       const vector ab = where == T{0} ? a : b, cd = where == T{2} ? c : d;
       const vector chosen = where < T{2} ? ab : cd;
       std::memcpy(y, &chosen, Bytes);
     }
   }
-  /// dx of one line of windows: dy where its number in the window, `left` or the next one, is the place of the maximum.
+  /// dx of both lines of windows: dy at the place of the maximum, else 0.
   template <std::size_t Bytes>
-  static POLDER_INLINE void to_the_best(const T* dy, const T* place, T left, T* line) {
+  static POLDER_INLINE void to_the_best(const T* dy, const T* place, T* upper, T* lower) {
     if constexpr (Bytes == sizeof(T)) {
-      line[0] = *place == left ? *dy : T{0};
-      line[1] = *place == left + T{1} ? *dy : T{0};
+      upper[0] = *place == T{0} ? *dy : T{0};
+      upper[1] = *place == T{1} ? *dy : T{0};
+      lower[0] = *place == T{2} ? *dy : T{0};
+      lower[1] = *place == T{3} ? *dy : T{0};
     } else {
       using vector = typename vector_of<T, Bytes>::type;
-      constexpr auto lane = std::make_index_sequence<Bytes / sizeof(T)>{};
+      constexpr std::size_t count = Bytes / sizeof(T);
+      constexpr auto lane = std::make_index_sequence<count>{};
       vector slope, where;
       std::memcpy(&slope, dy, Bytes);
       std::memcpy(&where, place, Bytes);
       const vector zero{};
-      const vector even = where == left ? slope : zero, odd = where == left + T{1} ? slope : zero;
-      const vector both[2] = {in_turns<0>(even, odd, lane), in_turns<1>(even, odd, lane)};
-      std::memcpy(line, both, 2 * Bytes);
+      const auto write = [&](T left, T* line) {
+        const vector even = where == left ? slope : zero, odd = where == left + T{1} ? slope : zero;
+        const vector first = in_turns<0>(even, odd, lane), second = in_turns<1>(even, odd, lane);
+        std::memcpy(line, &first, Bytes);
+        std::memcpy(line + count, &second, Bytes);
+      };
+      write(T{0}, upper);
+      write(T{2}, lower);
     }
   }
 
