@@ -25,6 +25,7 @@
 #include "polder/compress/packing.hpp"
 #include "polder/compress/qsgd.hpp"
 #include "polder/compress/random_k.hpp"
+#include "polder/compress/random_words.hpp"
 #include "polder/compress/raw.hpp"
 #include "polder/compress/rounding.hpp"
 #include "polder/compress/sign.hpp"

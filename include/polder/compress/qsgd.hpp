@@ -160,8 +160,7 @@ struct qsgd {
     const auto s = highest_level();
     const ops::stochastic_level<T> level{norm > 0.0f ? static_cast<T>(65536.0 * s / static_cast<double>(norm)) : T{0},
                                          s};
-    const unsigned shift = sign_beside() ? 0 : bits - 1;
-    const std::uint32_t inside = sign_beside() ? 0 : 1;
+    const std::uint32_t minus = sign_beside() ? 0u : 1u << (bits - 1);
     std::uint32_t random[detail::codec_block];
     std::uint8_t codes[detail::codec_block];
     for (std::size_t begin = 0; begin < m; begin += detail::codec_block, ++block) {
@@ -169,8 +168,7 @@ struct qsgd {
       const T* from = x + begin;
       detail::fill_rounding_bits(key, block, random);
       for (std::size_t i = 0; i < count; ++i) {
-        const std::uint32_t sign = ops::negative{}(from[i]) & inside;
-        codes[i] = static_cast<std::uint8_t>(level(from[i], random[i]) | sign << shift);
+        codes[i] = static_cast<std::uint8_t>(level(from[i], random[i]) | (from[i] < T{0} ? minus : 0u));
       }
       to = detail::pack_block(codes, count, bits, to);
       if (sign_beside()) {
