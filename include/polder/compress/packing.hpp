@@ -34,9 +34,7 @@ namespace polder::detail {
 
 /// gather_eight and scatter_eight for bits = 1, by one product: bit 0 of byte i meets 2^(56 - 7 i) in bit 56 + i, and no
 /// two of the 64 partial products fall on the same bit; the other way around, bit i of eight copies is byte i's.
-[[nodiscard]] constexpr std::uint64_t gather_eight_bits(std::uint64_t word) {
-  return word * 0x0102040810204080u >> 56;
-}
+[[nodiscard]] constexpr std::uint64_t gather_eight_bits(std::uint64_t word) { return word * 0x0102040810204080u >> 56; }
 [[nodiscard]] constexpr std::uint64_t scatter_eight_bits(std::uint64_t word) {
   const std::uint64_t spread = (word & 0xFFu) * 0x0101010101010101u & 0x8040201008040201u;
   return ((spread + 0x7F7F7F7F7F7F7F7Fu) >> 7) & 0x0101010101010101u;
@@ -100,15 +98,23 @@ class bit_writer {
  public:
   explicit bit_writer(std::byte* to) : to_(to) {}
   void put(std::uint64_t number, unsigned bits) {
+    if (bits > 32) {
+      put(number & 0xFFFFFFFFu, 32);
+      number >>= 32;
+      bits -= 32;
+    }
     pending_ |= number << filled_;
-    for (filled_ += bits; filled_ >= 8; filled_ -= 8) {
-      *to_++ = static_cast<std::byte>(pending_);
-      pending_ >>= 8;
+    filled_ += bits;
+    if (filled_ >= 32) {
+      store_value(to_, static_cast<std::uint32_t>(pending_));
+      to_ += 4;
+      pending_ >>= 32;
+      filled_ -= 32;
     }
   }
-  /// The last byte, if it is not full.
+  /// The bytes that are left.
   void finish() {
-    if (filled_ > 0) *to_ = static_cast<std::byte>(pending_);
+    for (unsigned at = 0; at < filled_; at += 8) *to_++ = static_cast<std::byte>(pending_ >> at);
   }
 
  private:
