@@ -110,7 +110,8 @@ struct input_with_memory {
   /// e <- p - C(p) for the block; `decoded(i)` is C(p)_{begin + i}.
   template <class Decoded>
   void leave(std::size_t begin, std::size_t count, const T* POLDER_RESTRICT p, const Decoded& decoded) const {
-    for (std::size_t i = 0; i < count; ++i) e[begin + i] = p[i] - decoded(i);
+    // as decompress_add with weight -1 would: so a product in decoded(i) is rounded before it is subtracted
+    for (std::size_t i = 0; i < count; ++i) e[begin + i] = ops::multiply_add(T{-1}, decoded(i), p[i]);
   }
   /// All m numbers p, instead of e: for a message that says what is wrong with them.
   [[nodiscard]] const T* all(std::size_t m) const {
