@@ -29,7 +29,10 @@ void check_against_definition(const K& inner) {
   std::vector<double> inputs(n, 0.0), sent(n, 0.0);
   for (std::uint64_t step = 0; step < 10; ++step) {
     const stamp which{.seed = 1, .step = step};
-    const auto v = normal_numbers<T>(n, 100 + step);
+    auto v = normal_numbers<T>(n, 100 + step);
+    if (step == 0) {
+      for (std::size_t i = 0; i < n; i += 5) v[i] = i % 2 == 0 ? T(0) : -T(0);
+    }
     std::vector<T> p(n);
     for (std::size_t i = 0; i < n; ++i) p[i] = v[i] + e[i];
     const byte_vector message = packed(k, state, v, tensors, which);
@@ -64,6 +67,32 @@ TEST_CASE("error feedback sends C(v + e) and keeps what was left out, for every 
   check_against_definition(top_k{0.1});
   check_against_definition(random_k{0.1});
   check_against_definition(qsgd{.bits = 4, .scale = scaling::contraction});
+}
+
+TEST_CASE("sign and qsgd leave the rest in their own passes, with the same bits", "[error_feedback]") {
+  // layouts above have tensors that end inside a block and inside a bucket; the definition encodes and decodes apart
+  static_assert(residual_compressor<sign, float> && residual_compressor<qsgd, double>);
+  static_assert(!residual_compressor<top_k, float> && !residual_compressor<error_feedback<sign>, float>);
+  using mode = qsgd::level_mode;
+  check_against_definition(qsgd{});
+  check_against_definition(qsgd{.bits = 8, .scale = scaling::contraction, .bucket = 100});
+  check_against_definition(qsgd{.bits = 3, .levels = mode::sign_beside, .scale = scaling::contraction, .bucket = 64});
+  check_against_definition(qsgd{.bits = 1, .levels = mode::sign_beside, .scale = scaling::contraction});
+}
+
+TEST_CASE("the number that cannot be sent is named with the memory in it", "[error_feedback]") {
+  // the memory is finite, the vector is finite, their sum is not
+  layout tensors;
+  tensors.add("first", {3});
+  tensors.add("second", {2});
+  const error_feedback k{qsgd{}};
+  auto state = k.init<float>(tensors);
+  state.memory.data()[4] = std::numeric_limits<float>::max();
+  const std::vector<float> v{1, 2, 3, 4, std::numeric_limits<float>::max()};
+  byte_vector out(k.max_bytes<float>(tensors));
+  CHECK_THAT(message_of<non_finite_error>([&] { (void)k.compress<float>(state, v, tensors, {}, out); }),
+             Catch::Contains("number 1 of tensor \"second\" is inf"));
+  CHECK_THROWS_AS(k.compress<float>(state, std::span<const float>(v).first(4), tensors, {}, out), config_error);
 }
 
 TEST_CASE("nothing is lost exactly where the arithmetic is exact", "[error_feedback]") {

@@ -29,7 +29,7 @@ TEST_CASE("a message is its header, byte for byte, and the payload", "[message]"
   layout tensors;
   tensors.add("x", {2});
   const byte_vector message = packed(raw{}, std::vector<float>{1.0f, -2.0f}, tensors);
-  const std::array<unsigned, 32> header{'P', 'D', 'L', 'C', 1, 1, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  const std::array<unsigned, 32> header{'P', 'D', 'L', 'C', 2, 1, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0,
                                         2,   0,   0,   0,   0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0};
   const std::array<unsigned, 8> payload{0x00, 0x00, 0x80, 0x3F, 0x00, 0x00, 0x00, 0xC0};
   REQUIRE(message.size() == 48);
@@ -65,7 +65,7 @@ TEST_CASE("a refused message is told what is wrong with it", "[message]") {
   CHECK_THAT(refusal(byte_vector(message.begin(), message.end() - 1), tensors),
              Catch::Contains("says 8 bytes after the header, but 7 arrived"));
   CHECK_THAT(refusal(with(message, 0, 'X'), tensors), Catch::Contains("does not begin with PDLC"));
-  CHECK_THAT(refusal(with(message, 4, 2), tensors), Catch::Contains("version 2 but this build reads version 1"));
+  CHECK_THAT(refusal(with(message, 4, 1), tensors), Catch::Contains("version 1 but this build reads version 2"));
   CHECK_THAT(refusal(with(message, 5, 6), tensors), Catch::Contains("written by qsgd (6) but this worker reads raw"));
   CHECK_THAT(refusal(with(message, 5, 200), tensors), Catch::Contains("an unknown compressor (200)"));
   CHECK_THAT(refusal(with(message, 6, 8), tensors), Catch::Contains("numbers have 8 bytes, this worker's 4"));

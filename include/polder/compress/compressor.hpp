@@ -64,6 +64,16 @@ concept compressor =
 /// In the place of a compressor: vectors travel as they are, without a header.
 struct uncompressed {};
 
+/// A compressor that also has the pass of error feedback in one piece: `k.template compress_residual<T>(state, v, e,
+/// layout, stamp, out)` writes the message of p = v + e, as compress would, and leaves e <- p - C(p), with the C(p) of
+/// decompress bit for bit. Saves error_feedback a pass over memory for p and one for C(p).
+template <class K, class T>
+concept residual_compressor =
+    compressor<K, T> && requires(const K k, compressor_state_t<K, T> state, const layout tensors, std::span<const T> v,
+                                 std::span<T> e, const stamp which, std::span<std::byte> out) {
+      { k.template compress_residual<T>(state, v, e, tensors, which, out) } -> std::same_as<std::size_t>;
+    };
+
 /// The state of compressors that remember nothing.
 struct no_compressor_state {
   template <class Visitor>

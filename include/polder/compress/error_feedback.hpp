@@ -72,10 +72,14 @@ struct error_feedback {
     const std::span<T> e = s.memory.view();
     require<config_error>(v.size() == e.size() && tensors.size() == e.size(), "error_feedback: the memory has ",
                           e.size(), " numbers, the vector ", v.size(), ", the layout ", tensors.size());
-    for (std::size_t i = 0; i < e.size(); ++i) e[i] += v[i];
-    const std::size_t bytes = inner.template compress<T>(s.inner, e, tensors, which, out);
-    inner.template decompress_add<T>(out.first(bytes), tensors, -1.0, e);
-    return bytes;
+    if constexpr (residual_compressor<K, T>) {
+      return inner.template compress_residual<T>(s.inner, v, e, tensors, which, out);
+    } else {
+      for (std::size_t i = 0; i < e.size(); ++i) e[i] += v[i];
+      const std::size_t bytes = inner.template compress<T>(s.inner, e, tensors, which, out);
+      inner.template decompress_add<T>(out.first(bytes), tensors, -1.0, e);
+      return bytes;
+    }
   }
   template <class T>
   void decompress(std::span<const std::byte> bytes, const layout& tensors, std::span<T> y) const {

@@ -35,7 +35,7 @@ enum class codec : std::uint8_t { raw = 1, half = 2, sign = 3, top_k = 4, random
 }
 
 inline constexpr std::uint32_t message_magic = 0x434C4450u;  ///< "PDLC"
-inline constexpr std::uint8_t message_version = 1;
+inline constexpr std::uint8_t message_version = 2;           ///< 1: random_k drew its positions in another way
 inline constexpr std::size_t message_header_bytes = 40;
 
 /// What a message says about itself. On the wire, little-endian:

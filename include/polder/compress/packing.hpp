@@ -32,6 +32,14 @@ namespace polder::detail {
   return (word & one) | ((word >> bits) & one) << 8;
 }
 
+/// gather_eight and scatter_eight for bits = 1, by one product: bit 0 of byte i meets 2^(56 - 7 i) in bit 56 + i, and no
+/// two of the 64 partial products fall on the same bit; the other way around, bit i of eight copies is byte i's.
+[[nodiscard]] constexpr std::uint64_t gather_eight_bits(std::uint64_t word) { return word * 0x0102040810204080u >> 56; }
+[[nodiscard]] constexpr std::uint64_t scatter_eight_bits(std::uint64_t word) {
+  const std::uint64_t spread = (word & 0xFFu) * 0x0101010101010101u & 0x8040201008040201u;
+  return ((spread + 0x7F7F7F7F7F7F7F7Fu) >> 7) & 0x0101010101010101u;
+}
+
 /// Packs `count` <= codec_block numbers; the unused bits of the last byte are 0. Returns the byte after the last.
 /// `numbers` has room for codec_block.
 inline std::byte* pack_block(std::uint8_t* numbers, std::size_t count, unsigned bits, std::byte* to) {
@@ -40,6 +48,14 @@ inline std::byte* pack_block(std::uint8_t* numbers, std::size_t count, unsigned 
     return to + count;
   }
   for (std::size_t i = count; i % 8 != 0; ++i) numbers[i] = 0;
+  if (bits == 1) {
+    for (std::size_t group = 0; group * 8 < count; ++group) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, numbers + group * 8, 8);
+      to[group] = static_cast<std::byte>(gather_eight_bits(word));
+    }
+    return to + packed_bytes(count, 1);
+  }
   std::byte packed[codec_block + 8];
   for (std::size_t group = 0; group * 8 < count; ++group) {
     std::uint64_t word = 0;
@@ -57,17 +73,24 @@ inline std::byte* pack_block(std::uint8_t* numbers, std::size_t count, unsigned 
     std::memcpy(numbers, from, count);
     return true;
   }
-  std::byte packed[codec_block + 8] = {};
   const std::size_t bytes = packed_bytes(count, bits);
-  std::memcpy(packed, from, bytes);
-  for (std::size_t group = 0; group * 8 < count; ++group) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, packed + group * bits, 8);
-    word = scatter_eight(word, bits);
-    std::memcpy(numbers + group * 8, &word, 8);
+  if (bits == 1) {
+    for (std::size_t group = 0; group * 8 < count; ++group) {
+      const std::uint64_t word = scatter_eight_bits(std::to_integer<std::uint64_t>(from[group]));
+      std::memcpy(numbers + group * 8, &word, 8);
+    }
+  } else {
+    std::byte packed[codec_block + 8] = {};
+    std::memcpy(packed, from, bytes);
+    for (std::size_t group = 0; group * 8 < count; ++group) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, packed + group * bits, 8);
+      word = scatter_eight(word, bits);
+      std::memcpy(numbers + group * 8, &word, 8);
+    }
   }
   const auto used = static_cast<unsigned>(count * bits % 8);
-  return used == 0 || std::to_integer<unsigned>(packed[bytes - 1]) >> used == 0;
+  return used == 0 || std::to_integer<unsigned>(from[bytes - 1]) >> used == 0;
 }
 
 /// Writes numbers of up to 56 bits one after the other.
@@ -75,15 +98,23 @@ class bit_writer {
  public:
   explicit bit_writer(std::byte* to) : to_(to) {}
   void put(std::uint64_t number, unsigned bits) {
+    if (bits > 32) {
+      put(number & 0xFFFFFFFFu, 32);
+      number >>= 32;
+      bits -= 32;
+    }
     pending_ |= number << filled_;
-    for (filled_ += bits; filled_ >= 8; filled_ -= 8) {
-      *to_++ = static_cast<std::byte>(pending_);
-      pending_ >>= 8;
+    filled_ += bits;
+    if (filled_ >= 32) {
+      store_value(to_, static_cast<std::uint32_t>(pending_));
+      to_ += 4;
+      pending_ >>= 32;
+      filled_ -= 32;
     }
   }
-  /// The last byte, if it is not full.
+  /// The bytes that are left.
   void finish() {
-    if (filled_ > 0) *to_ = static_cast<std::byte>(pending_);
+    for (unsigned at = 0; at < filled_; at += 8) *to_++ = static_cast<std::byte>(pending_ >> at);
   }
 
  private:

@@ -86,26 +86,17 @@ struct qsgd {
   std::size_t compress(no_compressor_state&, std::span<const T> x, const layout& tensors, const stamp& which,
                        std::span<std::byte> out) const {
     detail::check_numbers(codec::qsgd, x.size(), tensors);
-    detail::check_room(codec::qsgd, out.size(), max_bytes<T>(tensors));
-    const random_key key = which.key(purpose::rounding);
-    std::byte* to = out.data() + message_header_bytes;
-    std::uint64_t block = 0;
-    for (const tensor_info& tensor : tensors.tensors()) {
-      const std::size_t m = tensor.size();
-      const T* from = x.data() + tensor.offset;
-      for (std::size_t begin = 0; begin < m; begin += bucket_of(m)) {
-        const std::size_t count = std::min(bucket_of(m), m - begin);
-        const float norm = rounded_up(std::sqrt(detail::tensor_sum(from + begin, count, ops::square{})));
-        if (!(static_cast<double>(norm) <= largest_norm)) {
-          detail::refuse_numbers(codec::qsgd, tensor, from, std::numeric_limits<double>::infinity(),
-                                 "its norm is above 2^127");
-        }
-        encode_bucket(from + begin, count, norm, key, block, to);
-        block += (count + detail::codec_block - 1) / detail::codec_block;
-        to += bucket_bytes(count);
-      }
-    }
-    return detail::seal_message(out, header<T>(tensors));
+    return encode<T>(tensors, which, out,
+                     [&](std::size_t offset) { return detail::plain_input<T>{x.data() + offset}; });
+  }
+  template <class T>
+  std::size_t compress_residual(no_compressor_state&, std::span<const T> v, std::span<T> e, const layout& tensors,
+                                const stamp& which, std::span<std::byte> out) const {
+    detail::check_numbers(codec::qsgd, v.size(), tensors);
+    detail::check_numbers(codec::qsgd, e.size(), tensors);
+    return encode<T>(tensors, which, out, [&](std::size_t offset) {
+      return detail::input_with_memory<T>{v.data() + offset, e.data() + offset};
+    });
   }
   template <class T>
   void decompress(std::span<const std::byte> bytes, const layout& tensors, std::span<T> y) const {
@@ -151,26 +142,64 @@ struct qsgd {
                                                : nearest;
   }
 
-  template <class T>
-  void encode_bucket(const T* x, std::size_t m, float norm, const random_key& key, std::uint64_t block,
-                     std::byte* to) const {
+  template <class T, class Input>
+  std::size_t encode(const layout& tensors, const stamp& which, std::span<std::byte> out, const Input& input_at) const {
+    detail::check_room(codec::qsgd, out.size(), max_bytes<T>(tensors));
+    const detail::random_blocks random(which.key(purpose::rounding));
+    std::byte* to = out.data() + message_header_bytes;
+    std::uint64_t block = 0;
+    for (const tensor_info& tensor : tensors.tensors()) {
+      const std::size_t m = tensor.size();
+      const auto input = input_at(tensor.offset);
+      for (std::size_t begin = 0; begin < m; begin += bucket_of(m)) {
+        const std::size_t count = std::min(bucket_of(m), m - begin);
+        const float norm = rounded_up(std::sqrt(squared_norm(input, begin, count)));
+        if (!(static_cast<double>(norm) <= largest_norm)) {
+          detail::refuse_numbers(codec::qsgd, tensor, input.all(m), std::numeric_limits<double>::infinity(),
+                                 "its norm is above 2^127");
+        }
+        encode_bucket(input, begin, count, norm, random, block, to);
+        block += (count + detail::codec_block - 1) / detail::codec_block;
+        to += bucket_bytes(count);
+      }
+    }
+    return detail::seal_message(out, header<T>(tensors));
+  }
+  template <template <class> class Input, class T>
+  static double squared_norm(const Input<T>& input, std::size_t first, std::size_t m) {
+    detail::canonical_sum sum;
+    T numbers[detail::codec_block];
+    for (std::size_t begin = 0; begin < m; begin += detail::codec_block) {
+      const std::size_t count = std::min(detail::codec_block, m - begin);
+      sum.add(input.block(first + begin, count, numbers), count, ops::square{});
+    }
+    return sum.total();
+  }
+
+  template <template <class> class Input, class T>
+  void encode_bucket(const Input<T>& input, std::size_t first, std::size_t m, float norm,
+                     const detail::random_blocks& random, std::uint64_t block, std::byte* to) const {
     detail::store_value(to, norm);
     to += sizeof norm;
     std::byte* sign_to = to + detail::packed_bytes(m, bits);
     const auto s = highest_level();
     const ops::stochastic_level<T> level{norm > 0.0f ? static_cast<T>(65536.0 * s / static_cast<double>(norm)) : T{0},
                                          s};
-    const unsigned shift = sign_beside() ? 0 : bits - 1;
-    const std::uint32_t inside = sign_beside() ? 0 : 1;
-    std::uint32_t random[detail::codec_block];
+    const ops::level_value<T> value = value_of<T>(m, norm);
+    const std::uint32_t minus = sign_beside() ? 0u : 1u << (bits - 1);
+    T numbers[detail::codec_block];
+    std::uint32_t dither[detail::codec_block];
     std::uint8_t codes[detail::codec_block];
     for (std::size_t begin = 0; begin < m; begin += detail::codec_block, ++block) {
       const std::size_t count = std::min(detail::codec_block, m - begin);
-      const T* from = x + begin;
-      detail::fill_rounding_bits(key, block, random);
+      const T* from = input.block(first + begin, count, numbers);
+      detail::fill_rounding_bits(random, block, dither);
       for (std::size_t i = 0; i < count; ++i) {
-        const std::uint32_t sign = ops::negative{}(from[i]) & inside;
-        codes[i] = static_cast<std::uint8_t>(level(from[i], random[i]) | sign << shift);
+        codes[i] = static_cast<std::uint8_t>(level(from[i], dither[i]) | (from[i] < T{0} ? minus : 0u));
+      }
+      if constexpr (Input<T>::leaves_rest) {
+        input.leave(first + begin, count, from,
+                    [&](std::size_t i) { return value(codes[i] & s, from[i] < T{0} ? 1u : 0u); });
       }
       to = detail::pack_block(codes, count, bits, to);
       if (sign_beside()) {
@@ -178,6 +207,11 @@ struct qsgd {
         sign_to = detail::pack_block(codes, count, 1, sign_to);
       }
     }
+  }
+  /// What the levels of a bucket of m numbers stand for.
+  template <class T>
+  [[nodiscard]] ops::level_value<T> value_of(std::size_t m, float norm) const {
+    return {static_cast<T>(shrinkage(m) * static_cast<double>(norm) / highest_level())};
   }
 
   template <class T, class Sink>
@@ -204,7 +238,7 @@ struct qsgd {
   bool decode_bucket(const std::byte* from, std::size_t m, float norm, T* y, const Sink& sink) const {
     from += sizeof norm;
     const std::byte* sign_from = from + detail::packed_bytes(m, bits);
-    const ops::level_value<T> value{static_cast<T>(shrinkage(m) * static_cast<double>(norm) / highest_level())};
+    const ops::level_value<T> value = value_of<T>(m, norm);
     const std::uint32_t s = highest_level();
     std::uint8_t codes[detail::codec_block], signs[detail::codec_block];
     bool clean = true;

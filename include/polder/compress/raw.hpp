@@ -35,15 +35,21 @@ struct raw {
                        std::span<std::byte> out) const {
     detail::check_numbers(codec::raw, x.size(), tensors);
     detail::check_room(codec::raw, out.size(), max_bytes<T>(tensors));
+    std::byte* to = out.data() + message_header_bytes;
     for (const tensor_info& tensor : tensors.tensors()) {
       const T* from = x.data() + tensor.offset;
       const std::size_t m = tensor.size();
       ops::bits_of<T> largest = 0;
-      for (std::size_t i = 0; i < m; ++i) largest = std::max(largest, ops::magnitude_bits(from[i]));
-      if (largest >= ops::infinity_bits<T>)
+      for (std::size_t begin = 0; begin < m; begin += detail::codec_block) {
+        const std::size_t count = std::min(detail::codec_block, m - begin);
+        for (std::size_t i = 0; i < count; ++i) largest = std::max(largest, ops::magnitude_bits(from[begin + i]));
+        std::memcpy(to, from + begin, count * sizeof(T));
+        to += count * sizeof(T);
+      }
+      if (largest >= ops::infinity_bits<T>) {
         detail::refuse_numbers(codec::raw, tensor, from, std::numeric_limits<double>::infinity(), "");
+      }
     }
-    if (!x.empty()) std::memcpy(out.data() + message_header_bytes, x.data(), x.size_bytes());
     return detail::seal_message(out, header<T>(tensors));
   }
   template <class T>

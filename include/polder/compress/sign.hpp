@@ -48,33 +48,16 @@ struct sign {
   std::size_t compress(no_compressor_state&, std::span<const T> x, const layout& tensors, const stamp&,
                        std::span<std::byte> out) const {
     detail::check_numbers(codec::sign, x.size(), tensors);
-    detail::check_room(codec::sign, out.size(), max_bytes<T>(tensors));
-    std::byte* to = out.data() + message_header_bytes;
-    std::uint8_t signs[detail::codec_block];
-    for (const tensor_info& tensor : tensors.tensors()) {
-      const std::size_t m = tensor.size();
-      if (m == 0) continue;
-      const T* from = x.data() + tensor.offset;
-      std::byte* const scale_at = to;
-      to += sizeof(float);
-      double total = 0.0;
-      for (std::size_t begin = 0; begin < m; begin += sum_block) {
-        const std::size_t end = std::min(m, begin + sum_block);
-        total += detail::tensor_sum(from + begin, end - begin, ops::magnitude{});
-        for (std::size_t at = begin; at < end; at += detail::codec_block) {
-          const std::size_t count = std::min(detail::codec_block, end - at);
-          for (std::size_t i = 0; i < count; ++i) signs[i] = ops::negative{}(from[at + i]);
-          to = detail::pack_block(signs, count, 1, to);
-        }
-      }
-      const auto mean = static_cast<float>(total / static_cast<double>(m));
-      if (!detail::is_finite(mean)) {
-        detail::refuse_numbers(codec::sign, tensor, from, std::numeric_limits<double>::infinity(),
-                               "its mean magnitude is above float32");
-      }
-      detail::store_value(scale_at, mean < std::numeric_limits<float>::min() ? 0.0f : mean);
-    }
-    return detail::seal_message(out, header<T>(tensors));
+    return encode<T>(tensors, out, [&](std::size_t offset) { return detail::plain_input<T>{x.data() + offset}; });
+  }
+  template <class T>
+  std::size_t compress_residual(no_compressor_state&, std::span<const T> v, std::span<T> e, const layout& tensors,
+                                const stamp&, std::span<std::byte> out) const {
+    detail::check_numbers(codec::sign, v.size(), tensors);
+    detail::check_numbers(codec::sign, e.size(), tensors);
+    return encode<T>(tensors, out, [&](std::size_t offset) {
+      return detail::input_with_memory<T>{v.data() + offset, e.data() + offset};
+    });
   }
   template <class T>
   void decompress(std::span<const std::byte> bytes, const layout& tensors, std::span<T> y) const {
@@ -90,6 +73,52 @@ struct sign {
   [[nodiscard]] message_header header(const layout& tensors) const {
     return {codec::sign, sizeof(T), 0, 0, tensors.size(), max_bytes<T>(tensors) - message_header_bytes};
   }
+  template <class T, class Input>
+  std::size_t encode(const layout& tensors, std::span<std::byte> out, const Input& input_at) const {
+    detail::check_room(codec::sign, out.size(), max_bytes<T>(tensors));
+    std::byte* to = out.data() + message_header_bytes;
+    for (const tensor_info& tensor : tensors.tensors()) {
+      const std::size_t m = tensor.size();
+      if (m == 0) continue;
+      const auto input = input_at(tensor.offset);
+      const double total = encode_signs(input, m, to + sizeof(float));
+      const auto mean = static_cast<float>(total / static_cast<double>(m));
+      if (!detail::is_finite(mean)) {
+        detail::refuse_numbers(codec::sign, tensor, input.all(m), std::numeric_limits<double>::infinity(),
+                               "its mean magnitude is above float32");
+      }
+      const float scale = mean < std::numeric_limits<float>::min() ? 0.0f : mean;
+      detail::store_value(to, scale);
+      if constexpr (decltype(input)::leaves_rest) leave_rest(input, m, static_cast<T>(scale));
+      to += sizeof(float) + detail::packed_bytes(m, 1);
+    }
+    return detail::seal_message(out, header<T>(tensors));
+  }
+  /// Packs the signs of a tensor and returns the sum of its magnitudes.
+  template <template <class> class Input, class T>
+  static double encode_signs(const Input<T>& input, std::size_t m, std::byte* to) {
+    detail::canonical_sum sum;
+    T numbers[detail::codec_block];
+    std::uint8_t signs[detail::codec_block];
+    for (std::size_t begin = 0; begin < m; begin += detail::codec_block) {
+      const std::size_t count = std::min(detail::codec_block, m - begin);
+      const T* p = input.block(begin, count, numbers);
+      sum.add(p, count, ops::magnitude{});
+      for (std::size_t i = 0; i < count; ++i) signs[i] = ops::negative{}(p[i]);
+      to = detail::pack_block(signs, count, 1, to);
+    }
+    return sum.total();
+  }
+  template <class T>
+  static void leave_rest(const detail::input_with_memory<T>& input, std::size_t m, T scale) {
+    T numbers[detail::codec_block];
+    for (std::size_t begin = 0; begin < m; begin += detail::codec_block) {
+      const std::size_t count = std::min(detail::codec_block, m - begin);
+      const T* p = input.block(begin, count, numbers);
+      input.leave(begin, count, p, [&](std::size_t i) { return p[i] < T{0} ? -scale : scale; });
+    }
+  }
+
   template <class T, class Sink>
   void decode(std::span<const std::byte> bytes, const layout& tensors, std::span<T> y, const Sink& sink) const {
     detail::check_numbers(codec::sign, y.size(), tensors);

@@ -11,6 +11,7 @@
 
 #include "polder/backend/host_memory.hpp"
 #include "polder/compress/message.hpp"
+#include "polder/core/config.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 #include "polder/ops/arithmetic.hpp"
@@ -57,21 +58,74 @@ inline void check_keep(codec who, double keep) {
   return std::clamp(kept, std::size_t{1}, m);
 }
 
-/// The sum of `element` over a tensor, in the canonical order of backend/tensor_backend.hpp.
-template <class T, class Element>
-[[nodiscard]] double tensor_sum(const T* x, std::size_t m, const Element& element) {
-  double total = 0.0;
-  for (std::size_t begin = 0; begin < m; begin += sum_block) {
-    const std::size_t count = std::min(sum_block, m - begin);
+/// A sum in the canonical order of backend/tensor_backend.hpp whose numbers come in pieces.
+class canonical_sum {
+ public:
+  /// Adds the next `count` numbers, a multiple of sum_lanes in all pieces but the last; no piece crosses the end of a
+  /// block of sum_block.
+  template <class T, class Element>
+  POLDER_INLINE void add(const T* x, std::size_t count, const Element& element) {
     const std::size_t whole = count / sum_lanes * sum_lanes;
-    double lanes[sum_lanes] = {};
     for (std::size_t i = 0; i < whole; i += sum_lanes) {
-      for (std::size_t lane = 0; lane < sum_lanes; ++lane) lanes[lane] += element(x[begin + i + lane]);
+      for (std::size_t lane = 0; lane < sum_lanes; ++lane) lanes_[lane] += element(x[i + lane]);
     }
-    for (std::size_t i = whole; i < count; ++i) lanes[i - whole] += element(x[begin + i]);
-    total += fold_lanes(lanes);
+    for (std::size_t i = whole; i < count; ++i) lanes_[i - whole] += element(x[i]);
+    filled_ += count;
+    if (filled_ < sum_block) return;
+    total_ += fold_lanes(lanes_);
+    std::fill_n(lanes_, sum_lanes, 0.0);
+    filled_ = 0;
   }
-  return total;
+  [[nodiscard]] double total() { return filled_ == 0 ? total_ : total_ + fold_lanes(lanes_); }
+
+ private:
+  double lanes_[sum_lanes] = {};
+  double total_ = 0.0;
+  std::size_t filled_ = 0;
+};
+
+/// What a compressor encodes of a tensor: its numbers as they are.
+template <class T>
+struct plain_input {
+  static constexpr bool leaves_rest = false;
+
+  const T* x;
+
+  [[nodiscard]] const T* block(std::size_t begin, std::size_t, T*) const { return x + begin; }
+  [[nodiscard]] const T* all(std::size_t) const { return x; }
+};
+/// Or p = v + e, of which e <- p - C(p) is to be left: what error_feedback asks for.
+template <class T>
+struct input_with_memory {
+  static constexpr bool leaves_rest = true;
+
+  const T* v;
+  T* e;
+
+  /// p_begin, …, made in `p`.
+  [[nodiscard]] const T* block(std::size_t begin, std::size_t count, T* POLDER_RESTRICT p) const {
+    for (std::size_t i = 0; i < count; ++i) p[i] = e[begin + i] + v[begin + i];
+    return p;
+  }
+  /// e <- p - C(p) for the block; `decoded(i)` is C(p)_{begin + i}.
+  template <class Decoded>
+  void leave(std::size_t begin, std::size_t count, const T* POLDER_RESTRICT p, const Decoded& decoded) const {
+    // as decompress_add with weight -1 would: so a product in decoded(i) is rounded before it is subtracted
+    for (std::size_t i = 0; i < count; ++i) e[begin + i] = ops::multiply_add(T{-1}, decoded(i), p[i]);
+  }
+  /// All m numbers p, instead of e: for a message that says what is wrong with them.
+  [[nodiscard]] const T* all(std::size_t m) const {
+    for (std::size_t i = 0; i < m; ++i) e[i] += v[i];
+    return e;
+  }
+};
+
+/// Asks for numbers that will be read and written soon.
+template <class T>
+inline void fetch_ahead([[maybe_unused]] T* numbers, [[maybe_unused]] std::size_t count) {
+#if defined(__GNUC__) || defined(__clang__)
+  for (std::size_t i = 0; i < count; i += 64 / sizeof(T)) __builtin_prefetch(numbers + i, 1);
+#endif
 }
 
 template <class T>

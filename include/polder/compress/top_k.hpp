@@ -12,51 +12,12 @@
 #include "polder/compress/compressor.hpp"
 #include "polder/compress/message.hpp"
 #include "polder/compress/packing.hpp"
+#include "polder/compress/selection.hpp"
 #include "polder/compress/tensors.hpp"
 #include "polder/ops/quantize.hpp"
 
 namespace polder {
 namespace detail {
-
-/// Which of m numbers are the k largest by magnitude: all above `threshold` and the first `ties` equal to it.
-template <class T>
-struct magnitude_cut {
-  ops::bits_of<T> threshold = 0;
-  std::size_t ties = 0;
-  bool finite = true;
-};
-
-/// Radix selection: the bits of the k-th largest magnitude, eleven at a time from the top; each pass counts the numbers
-/// that agree with what is known. Exact, in memory of fixed size. 1 <= k <= m.
-template <class T>
-[[nodiscard]] magnitude_cut<T> cut_largest(const T* x, std::size_t m, std::size_t k) {
-  using bits = ops::bits_of<T>;
-  constexpr unsigned digit = 11;
-  std::size_t counts[std::size_t{1} << digit];
-  magnitude_cut<T> cut{0, k, true};
-  for (unsigned below = sizeof(T) * 8 - 1; below > 0;) {
-    const unsigned above = below;
-    const unsigned width = std::min(digit, below);
-    below -= width;
-    const auto mask = static_cast<bits>((bits{1} << width) - 1);
-    std::fill_n(counts, std::size_t{1} << width, std::size_t{0});
-    if (above == sizeof(T) * 8 - 1) {
-      for (std::size_t i = 0; i < m; ++i) ++counts[ops::magnitude_bits(x[i]) >> below];
-    } else {
-      for (std::size_t i = 0; i < m; ++i) {
-        const bits size = ops::magnitude_bits(x[i]);
-        if (size >> above == cut.threshold >> above) ++counts[(size >> below) & mask];
-      }
-    }
-    bits bucket = mask;
-    for (; counts[bucket] < cut.ties; --bucket) cut.ties -= counts[bucket];
-    cut.threshold |= bucket << below;
-  }
-  bits largest = 0;
-  for (std::size_t i = 0; i < m; ++i) largest = std::max(largest, ops::magnitude_bits(x[i]));
-  cut.finite = largest < ops::infinity_bits<T>;
-  return cut;
-}
 
 /// How the positions of k of m numbers are written: a bit for each number, or k offsets, whichever is shorter.
 struct index_code {
@@ -153,25 +114,27 @@ struct top_k {
   static bool write_kept(const T* x, std::size_t m, std::size_t k, detail::magnitude_cut<T> cut, std::byte* to,
                          std::byte* values) {
     const detail::index_code code = detail::index_code_of(m, k);
-    if (code.bitmap) std::memset(to, 0, code.bytes);
     detail::bit_writer offsets(to);
     bool fits = true;
-    for (std::size_t i = 0; i < m; ++i) {
-      const ops::bits_of<T> size = ops::magnitude_bits(x[i]);
-      if (size < cut.threshold) continue;
-      if (size == cut.threshold) {
-        if (cut.ties == 0) continue;
-        --cut.ties;
-      }
-      if (code.bitmap) {
-        to[i / 8] |= std::byte{1} << (i % 8);
-      } else {
-        offsets.put(i, code.offset_bits);
-      }
-      const auto value = static_cast<float>(x[i]);
-      fits &= detail::is_finite(value);
-      detail::store_value(values, value);
-      values += sizeof value;
+    for (std::size_t begin = 0; begin < m; begin += detail::codec_block) {
+      const std::size_t count = std::min(detail::codec_block, m - begin);
+      const T* from = x + begin;
+      detail::block_marks kept(from, count, cut.ties > 0 ? cut.threshold : cut.threshold + 1, ops::infinity_bits<T>);
+      kept.for_each([&](std::size_t i) {
+        if (ops::magnitude_bits(from[i]) == cut.threshold) {
+          if (cut.ties == 0) {
+            kept.words[i / 64] &= ~(std::uint64_t{1} << (i % 64));
+            return;
+          }
+          --cut.ties;
+        }
+        if (!code.bitmap) offsets.put(begin + i, code.offset_bits);
+        const auto value = static_cast<float>(from[i]);
+        fits &= detail::is_finite(value);
+        detail::store_value(values, value);
+        values += sizeof value;
+      });
+      if (code.bitmap) std::memcpy(to + begin / 8, kept.words, detail::packed_bytes(count, 1));
     }
     if (!code.bitmap) offsets.finish();
     return fits;
@@ -208,13 +171,13 @@ struct top_k {
   template <class Take>
   static bool read_bitmap(const std::byte* from, std::size_t m, std::size_t k, const Take& take) {
     std::size_t taken = 0;
-    for (std::size_t i = 0; i < m; i += 8) {
-      for (auto set = std::to_integer<unsigned>(from[i / 8]); set != 0; set &= set - 1) {
-        const std::size_t at = i + static_cast<std::size_t>(std::countr_zero(set));
-        if (at >= m || taken == k) return false;
-        ++taken;
-        take(at);
-      }
+    for (std::size_t begin = 0; begin < m; begin += 64) {
+      const std::size_t count = std::min(std::size_t{64}, m - begin);
+      std::uint64_t set = 0;
+      std::memcpy(&set, from + begin / 8, detail::packed_bytes(count, 1));
+      taken += static_cast<std::size_t>(std::popcount(set));
+      if (taken > k || static_cast<std::size_t>(std::bit_width(set)) > count) return false;
+      for (; set != 0; set &= set - 1) take(begin + static_cast<std::size_t>(std::countr_zero(set)));
     }
     return taken == k;
   }

@@ -57,6 +57,29 @@ struct random_key {
   return philox4x32(counter, {low, high ^ (static_cast<std::uint32_t>(key.purpose) << 24)});
 }
 
+/// A whole number in [0, bound) without bias (Lemire's multiplication with rejection); `word()` gives 32 random bits.
+template <class Word>
+[[nodiscard]] std::uint64_t random_below(Word& word, std::uint64_t bound) {
+  if (bound <= 1) return 0;
+  if (bound <= 0xFFFFFFFFu) {
+    const auto small = static_cast<std::uint32_t>(bound);
+    std::uint64_t product = std::uint64_t{word()} * small;
+    if (static_cast<std::uint32_t>(product) < small) {
+      const std::uint32_t threshold = (0u - small) % small;
+      while (static_cast<std::uint32_t>(product) < threshold) product = std::uint64_t{word()} * small;
+    }
+    return product >> 32;
+  }
+  const auto wide = [&] {
+    const std::uint64_t high = word();
+    return (high << 32) | word();
+  };
+  const std::uint64_t limit = ~std::uint64_t{0} - (~std::uint64_t{0} % bound + 1) % bound;
+  std::uint64_t bits = wide();
+  while (bits > limit) bits = wide();
+  return bits % bound;
+}
+
 /// A sequential reader of one stream, for the code that runs on the host and draws an unknown number of times
 /// (shuffles, partitions). A model of std::uniform_random_bit_generator.
 class random_stream {
@@ -82,8 +105,8 @@ class random_stream {
   }
   /// Uniform in the open interval (0, 1), with 53 bits.
   double uniform() { return (static_cast<double>(bits64() >> 11) + 0.5) * 0x1p-53; }
-  /// A whole number in [0, bound), without bias (Lemire's multiplication with rejection).
-  std::uint64_t below(std::uint64_t bound);
+  /// A whole number in [0, bound), without bias.
+  std::uint64_t below(std::uint64_t bound) { return random_below(*this, bound); }
   /// Standard normal (Box and Muller; one of the pair is kept for the next call).
   double normal();
   /// The logarithm of a gamma(shape, 1) draw (Marsaglia and Tsang 2000). In log space because a gamma(0.01) draw is
@@ -98,23 +121,6 @@ class random_stream {
   bool has_spare_ = false;
   double spare_ = 0;
 };
-
-inline std::uint64_t random_stream::below(std::uint64_t bound) {
-  if (bound <= 1) return 0;
-  if (bound <= 0xFFFFFFFFu) {
-    const auto small = static_cast<std::uint32_t>(bound);
-    std::uint64_t product = std::uint64_t{(*this)()} * small;
-    if (static_cast<std::uint32_t>(product) < small) {
-      const std::uint32_t threshold = (0u - small) % small;
-      while (static_cast<std::uint32_t>(product) < threshold) product = std::uint64_t{(*this)()} * small;
-    }
-    return product >> 32;
-  }
-  const std::uint64_t limit = ~std::uint64_t{0} - (~std::uint64_t{0} % bound + 1) % bound;
-  std::uint64_t bits = bits64();
-  while (bits > limit) bits = bits64();
-  return bits % bound;
-}
 
 inline double random_stream::normal() {
   if (has_spare_) {

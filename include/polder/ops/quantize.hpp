@@ -24,12 +24,17 @@ template <class T>
 template <class T>
 inline constexpr bits_of<T> infinity_bits = std::bit_cast<bits_of<T>>(std::numeric_limits<T>::infinity());
 
+/// |x|, without a comparison.
+template <class T>
+[[nodiscard]] POLDER_HD constexpr T absolute(T x) {
+  return std::bit_cast<T>(magnitude_bits(x));
+}
+
 /// |x|, for sums of magnitudes.
 struct magnitude {
   template <class T>
   POLDER_HD double operator()(T x) const {
-    const double wide = static_cast<double>(x);
-    return wide < 0.0 ? -wide : wide;
+    return absolute(static_cast<double>(x));
   }
 };
 
@@ -52,7 +57,7 @@ struct stochastic_level {
   std::uint32_t greatest = 1;  ///< s, at most 255
   /// `random`: 16 random bits.
   POLDER_HD std::uint32_t operator()(T x, std::uint32_t random) const {
-    const auto fixed = static_cast<std::int32_t>(multiply_add(x < T{0} ? -x : x, scale, T(0.5)));
+    const auto fixed = static_cast<std::int32_t>(multiply_add(absolute(x), scale, T(0.5)));
     const std::uint32_t level = (static_cast<std::uint32_t>(fixed) + random) >> 16;
     return level < greatest ? level : greatest;
   }
