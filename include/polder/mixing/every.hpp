@@ -40,9 +40,10 @@ template <class Mixing>
 struct every {
   static_assert(!detail::is_every<Mixing>,
                 "an every inside an every: a round has one length, so write one of them with that period");
-  static_assert(detail::counts_rounds<Mixing>,
-                "every wraps a mixing rule: none, gossip, choco, choco_before_step, deep_squeeze, average or pull_push; "
-                "see docs/reference/parts.md");
+  static_assert(
+      detail::counts_rounds<Mixing>,
+      "every wraps a mixing rule: none, gossip, choco, choco_before_step, deep_squeeze, average or pull_push; "
+      "see docs/reference/parts.md");
 
   std::uint64_t tau = 1;
   Mixing mixing{};
