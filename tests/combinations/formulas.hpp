@@ -10,13 +10,11 @@
 #include <utility>
 #include <vector>
 
+#include "recipes/stacked_compressed_cross.hpp"
 #include "recipes/stacked_cross_gradients.hpp"
 #include "recipes/stacked_reference.hpp"
 
 namespace polder::test {
-
-/// C(v) as worker `i` sends it in step `t`.
-using codec = std::function<std::vector<double>(const std::vector<double>& v, std::size_t t, std::size_t i)>;
 
 enum class point { plain, sam, asam };
 struct gradient_formula {
@@ -28,6 +26,9 @@ struct gradient_formula {
   bool program = false;
   bool own_at_mixed = false;
   bool plain_cross = false;
+  stamped_codec back{};  // of what goes back to the neighbors
+  bool feedback = false;
+  bool compress_own = false;
 };
 
 enum class momentum_form { none, heavy_ball, nesterov, quasi_global, quasi_global_nesterov };
@@ -39,7 +40,7 @@ struct update_formula {
   double most = 0.0;  // norm to which gradients are clipped; 0: none
 };
 
-enum class mixing_form { none, gossip, before_step, choco, deep_squeeze, pull_push };
+enum class mixing_form { none, gossip, before_step, choco, choco_before_step, deep_squeeze, pull_push };
 struct mixing_formula {
   mixing_form form = mixing_form::none;
   std::size_t tau = 1;
@@ -50,7 +51,7 @@ struct mixing_formula {
   bool mix_first = false;
   bool from_zero = false;
   bool adaptive = false;
-  codec c{};
+  stamped_codec c{};
 };
 
 /// What the problem says of the vector's tensors.
@@ -66,13 +67,16 @@ class stacked_run {
               mixing_formula m, rows x0)
       : p_(p), tensors_(tensors), g_(g), u_(u), m_(std::move(m)), x_(std::move(x0)), anchor_(x_) {
     memory_ = v_ = e_ = zeros_like(p_);
+    left_out_.assign(p_.n, zeros_like(p_));
     hat_ = m_.from_zero ? zeros_like(p_) : x_;
   }
 
   void step() {
+    const bool mixing = (t_ + 1) % m_.tau == 0;
+    if (m_.form == mixing_form::choco_before_step && (mixing || g_.crossed)) send(x_);
     const rows half = descend(gradients());
     lr_of_round_ += p_.lr(t_);
-    if ((t_ + 1) % m_.tau == 0) {
+    if (mixing) {
       x_ = mix_with_neighbors(half);
       observe();
       anchor_ = x_;
@@ -99,24 +103,58 @@ class stacked_run {
     for (std::size_t k = 0; k < p_.d; ++k) up[k] += g_.rho * s[k] * sg[k] / norm_of(sg);
     return p_.gradient(i, up);
   }
-  [[nodiscard]] rows gradients() const {
+  [[nodiscard]] rows gradients() {
     rows result;
     if (!g_.crossed) {
       for (std::size_t i = 0; i < p_.n; ++i) result.push_back(at_point(g_.at, i, x_[i]));
       return result;
     }
-    const rows mixed = mix(p_, x_, m_.gamma);
+    const crossed g = all_gradients();
+    const crossed q = sent_back(g);
+    const aggregation mine = g_.program ? program_per_tensor(p_, tensors_.ends) : neighborhood_mean(p_, 1.0);
+    const aggregation theirs = neighborhood_mean(p_, 0.0);
+    for (std::size_t i = 0; i < p_.n; ++i) {
+      result.push_back(mine(i, q));
+      if (g_.data_share == 1.0) continue;
+      crossed own_replaced = g;
+      own_replaced[i][i] = q[i][i];
+      const std::vector<double> model_variant = theirs(i, own_replaced);
+      for (std::size_t k = 0; k < p_.d; ++k) {
+        result[i][k] = g_.data_share * result[i][k] + (1.0 - g_.data_share) * model_variant[k];
+      }
+    }
+    return result;
+  }
+  /// g_ij for all neighbors j at what is known of their parameters, and for j = i.
+  [[nodiscard]] crossed all_gradients() const {
+    const bool copies = m_.form == mixing_form::choco_before_step;
+    const rows mixed = mixture();
     crossed g(p_.n, rows(p_.n));
     for (std::size_t i = 0; i < p_.n; ++i) {
       for (std::size_t j = 0; j < p_.n; ++j) {
         if (p_.w[i * p_.n + j] == 0.0) continue;
-        g[i][j] =
-            at_point(i != j && g_.plain_cross ? point::plain : g_.at, i, i == j && g_.own_at_mixed ? mixed[i] : x_[j]);
+        if (i == j) {
+          g[i][i] = at_point(g_.at, i, g_.own_at_mixed ? mixed[i] : x_[i]);
+        } else {
+          g[i][j] = at_point(g_.plain_cross ? point::plain : g_.at, i, copies ? hat_[j] : x_[j]);
+        }
       }
     }
-    const aggregation whole = g_.program ? program_per_tensor(p_, tensors_.ends) : neighborhood_mean(p_, g_.data_share);
-    for (std::size_t i = 0; i < p_.n; ++i) result.push_back(whole(i, g));
-    return result;
+    return g;
+  }
+  /// C(g_ij + e_ij), on edge 1 + j
+  [[nodiscard]] crossed sent_back(const crossed& g) {
+    crossed q = g;
+    for (std::size_t i = 0; i < p_.n && g_.back; ++i) {
+      for (std::size_t j = 0; j < p_.n; ++j) {
+        if (g[i][j].empty() || (i == j && !g_.compress_own)) continue;
+        std::vector<double> p = g[i][j];
+        for (std::size_t k = 0; k < p_.d; ++k) p[k] += g_.feedback ? left_out_[i][j][k] : 0.0;
+        q[i][j] = g_.back(p, {t_, i, 1 + j});
+        for (std::size_t k = 0; k < p_.d; ++k) left_out_[i][j][k] = p[k] - q[i][j][k];
+      }
+    }
+    return q;
   }
 
   /// x_half = x - eta u
@@ -158,6 +196,7 @@ class stacked_run {
       case mixing_form::gossip:
         return mix(p_, half, m_.gamma);
       case mixing_form::before_step:
+      case mixing_form::choco_before_step:
         return before_step(half);
       case mixing_form::choco:
         return choco_round(half);
@@ -168,8 +207,18 @@ class stacked_run {
     }
     return {};
   }
+  /// x + gamma (W x - x); of what is known of x where messages are compressed.
+  [[nodiscard]] rows mixture() const {
+    if (m_.form != mixing_form::choco_before_step) return mix(p_, x_, m_.gamma);
+    const rows agreed = mix(p_, hat_, 1.0);
+    rows mixed = x_;
+    for (std::size_t i = 0; i < p_.n; ++i) {
+      for (std::size_t k = 0; k < p_.d; ++k) mixed[i][k] += m_.gamma * (agreed[i][k] - hat_[i][k]);
+    }
+    return mixed;
+  }
   [[nodiscard]] rows before_step(const rows& half) const {
-    rows next = mix(p_, x_, m_.gamma);
+    rows next = mixture();
     for (std::size_t i = 0; i < p_.n; ++i) {
       for (std::size_t k = 0; k < p_.d; ++k) next[i][k] += half[i][k] - x_[i][k];
     }
@@ -180,7 +229,7 @@ class stacked_run {
     for (std::size_t i = 0; i < p_.n; ++i) {
       std::vector<double> difference = y[i];
       for (std::size_t k = 0; k < p_.d; ++k) difference[k] -= hat_[i][k];
-      const std::vector<double> q = m_.c(difference, t_, i);
+      const std::vector<double> q = m_.c(difference, {t_, i, 0});
       for (std::size_t k = 0; k < p_.d; ++k) hat_[i][k] += q[k];
     }
   }
@@ -207,7 +256,7 @@ class stacked_run {
     rows q;
     for (std::size_t i = 0; i < p_.n; ++i) {
       for (std::size_t k = 0; k < p_.d; ++k) e_[i][k] += half[i][k];
-      q.push_back(m_.c(e_[i], t_, i));
+      q.push_back(m_.c(e_[i], {t_, i, 0}));
       for (std::size_t k = 0; k < p_.d; ++k) e_[i][k] -= q[i][k];
     }
     const rows agreed = mix(p_, q, 1.0);
@@ -245,6 +294,7 @@ class stacked_run {
   rows x_, anchor_;   // now, and at the start of the round
   rows memory_;       // of the momentum
   rows hat_, v_, e_;  // of choco, of its adaptive steps, of deep_squeeze
+  crossed left_out_;  // e_ij
   double lr_of_round_ = 0.0;
   std::size_t t_ = 0, round_ = 0;
 };

@@ -21,6 +21,7 @@
 #include "polder/gradient/sam.hpp"
 #include "polder/mixing/average.hpp"
 #include "polder/mixing/choco.hpp"
+#include "polder/mixing/choco_before_step.hpp"
 #include "polder/mixing/deep_squeeze.hpp"
 #include "polder/mixing/every.hpp"
 #include "polder/mixing/gossip.hpp"
@@ -67,6 +68,8 @@ inline constexpr bool fits<every, Part> = detail::counts_rounds<Part> && !detail
 template <class Part>
 inline constexpr bool fits<choco, Part> = compressor<Part, double> && !detail::is_error_feedback<Part>;
 template <class Part>
+inline constexpr bool fits<choco_before_step, Part> = fits<choco, Part>;
+template <class Part>
 inline constexpr bool fits<deep_squeeze, Part> = fits<choco, Part>;
 template <class Part>
 inline constexpr bool fits<error_feedback, Part> = compressor<Part, double>;
@@ -82,20 +85,32 @@ constexpr auto inside(part_list<Parts...>) {
 using point_gradients = part_list<plain, sam, asam>;
 using crossed_gradients = decltype(inside<cross_gradients>(point_gradients{} + part_list<cross_gradients<plain>>{}));
 
+/// Where compressors are chosen at run time, fewer types are compiled.
+using polder_train::any_compressor;
+using polder_train::any_feedback;
+template <class... Inner>
+constexpr part_list<cross_gradients<Inner, any_feedback>...> compressed(part_list<cross_gradients<Inner>...>) {
+  return {};
+}
+using compressed_gradients = decltype(compressed(crossed_gradients{}));
+
 /// As the recipes have them: with their values switched off, clipping and decay change nothing.
 template <class... Momentum>
 using rule_of = chain<clip_norm, weight_decay, Momentum...>;
 using updates = part_list<rule_of<>, rule_of<momentum>, rule_of<nesterov>, rule_of<quasi_global_momentum>>;
 
-using compressors = part_list<raw, half, sign, top_k, random_k, qsgd, error_feedback<sign>>;
+/// With period 1, `every` is what is inside it.
+using mixings = decltype(inside<every>(part_list<none, gossip, choco<any_compressor>, choco_before_step<any_compressor>,
+                                                 deep_squeeze<any_compressor>, average, pull_push, every<gossip>>{}));
 
-/// With period 1, `every` is what is inside it. Which compressor a loop has is chosen at run time, to compile fewer types.
-using polder_train::any_compressor;
-using mixings = decltype(inside<every>(
-    part_list<none, gossip, average, pull_push, choco<any_compressor>, deep_squeeze<any_compressor>, every<gossip>>{}));
-
-/// The types that the lists above leave out: mixing rules without `every`, loops with one compressor only.
+/// The types that are not in the lists above: parts that stand alone, and each compressor in its places.
+using compressors = part_list<sign, raw, half, top_k, random_k, qsgd, error_feedback<sign>>;
+template <class... Compressors>
+constexpr part_list<cross_gradients<plain, Compressors>...> sent_back_by(part_list<Compressors...>) {
+  return {};
+}
+using single_gradients = decltype(sent_back_by(compressors{}));
 using single_mixings = decltype(part_list<none, gossip, average, pull_push>{} + inside<choco>(compressors{}) +
-                                inside<deep_squeeze>(compressors{}));
+                                inside<choco_before_step>(compressors{}) + inside<deep_squeeze>(compressors{}));
 
 }  // namespace polder::test

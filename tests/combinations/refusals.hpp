@@ -41,29 +41,57 @@ inline const compile_time_refusal two_observers{"at most one rule of a chain may
 inline const compile_time_refusal in_every{"every wraps a mixing rule", {"wrong_part_in_every"}};
 inline const compile_time_refusal every_in_every{
     "an every inside an every: a round has one length, so write one of them with that period", {"every_in_every"}};
+inline const compile_time_refusal back_in_cross_gradients{
+    "the second parameter of cross_gradients is a compressor or uncompressed", {"wrong_compressor_in_cross_gradients"}};
 inline const compile_time_refusal in_choco{"the first parameter of choco is a compressor", {"wrong_part_in_choco"}};
+inline const compile_time_refusal in_choco_before_step{"the first parameter of choco_before_step is a compressor",
+                                                       {"wrong_part_in_choco_before_step"}};
 inline const compile_time_refusal in_deep_squeeze{"the first parameter of deep_squeeze is a compressor",
                                                   {"wrong_part_in_deep_squeeze"}};
 inline const compile_time_refusal feedback_in_loop{
-    "an error_feedback inside choco or deep_squeeze: both send what a message left out with the next one already; name "
-    "the compressor itself",
-    {"error_feedback_in_choco", "error_feedback_in_deep_squeeze"}};
+    "an error_feedback inside choco, choco_before_step or deep_squeeze: they send what a message left out with the "
+    "next "
+    "one already; name the compressor itself",
+    {"error_feedback_in_choco", "error_feedback_in_choco_before_step", "error_feedback_in_deep_squeeze"}};
 inline const compile_time_refusal in_error_feedback{"error_feedback wraps a compressor",
                                                     {"wrong_part_in_error_feedback"}};
 }  // namespace refused
 
 /// In the order of the table's footnotes.
 inline std::vector<const compile_time_refusal*> compile_time_refusals() {
-  return {&refused::as_gradient,      &refused::as_update,      &refused::as_mixing,       &refused::in_cross_gradients,
-          &refused::in_chain,         &refused::chain_in_chain, &refused::two_observers,   &refused::in_every,
-          &refused::every_in_every,   &refused::in_choco,       &refused::in_deep_squeeze, &refused::feedback_in_loop,
+  return {&refused::as_gradient,
+          &refused::as_update,
+          &refused::as_mixing,
+          &refused::in_cross_gradients,
+          &refused::back_in_cross_gradients,
+          &refused::in_chain,
+          &refused::chain_in_chain,
+          &refused::two_observers,
+          &refused::in_every,
+          &refused::every_in_every,
+          &refused::in_choco,
+          &refused::in_choco_before_step,
+          &refused::in_deep_squeeze,
+          &refused::feedback_in_loop,
           &refused::in_error_feedback};
 }
 
-/// A mixing rule of each kind, with and without `every`.
-using kinds_of_mixing =
-    decltype(inside<every>(part_list<none, gossip, choco<raw>, deep_squeeze<raw>, average, pull_push>{}));
+/// A rule of each kind: how cross-gradients take a gradient, and what a loop has for a compressor, changes nothing here.
+using kinds_of_gradient =
+    decltype(point_gradients{} + part_list<cross_gradients<plain>, cross_gradients<plain, any_feedback>>{});
+using kinds_of_mixing = decltype(inside<every>(
+    part_list<none, gossip, choco<sign>, choco_before_step<sign>, deep_squeeze<sign>, average, pull_push>{}));
 
+/// What a gradient rule says of its own values; empty if they go together.
+template <class Gradient>
+std::string rule_refuses(const Gradient& gradient) {
+  try {
+    (void)gradient.template init<double>(reference_backend{}, three_tensors());
+  } catch (const config_error& e) {
+    return e.what();
+  }
+  return {};
+}
 /// What a worker says of a gradient rule and a mixing rule with their values in its first step; empty if it makes one.
 template <class Gradient, class Mixing>
 std::string worker_refuses(const Gradient& gradient, const Mixing& mixing) {

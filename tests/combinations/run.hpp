@@ -26,15 +26,15 @@
 namespace polder::test {
 
 inline constexpr std::size_t team = 5;
-inline constexpr std::size_t steps = 8;
+inline constexpr std::size_t steps = 6;
 
-/// Two rounds of three steps and a rest; the learning rate drops inside the second one.
+/// Three rounds of two steps; the learning rate drops inside the second.
 inline learning_rate dropping() {
   return {.base = 0.1, .kind = learning_rate::shape::steps, .factor = 0.2, .milestones = {0.5}};
 }
 
 /// A quadratic whose parameters are three tensors.
-struct in_tensors : quadratics::objective {
+struct three_tensor_quadratic : quadratics::objective {
   [[nodiscard]] polder::layout layout() const { return three_tensors(); }
 };
 
@@ -70,7 +70,7 @@ struct ground {
 template <class Gradient, class Update, class Mixing>
 [[gnu::noinline]] std::vector<double> end_of(const Gradient& gradient, const Update& update, const Mixing& mixing,
                                              const ground& on, in_process<>& comm) {
-  in_tensors f{on.f.of(comm.rank())};
+  three_tensor_quadratic f{on.f.of(comm.rank())};
   worker one(algorithm{gradient, update, mixing}, reference_backend{}, comm, on.weights, f,
              std::span<const double>(on.x0), {.lr = dropping(), .total_steps = steps});
   for (std::size_t t = 0; t < steps; ++t) one.step();
@@ -86,7 +86,7 @@ struct combination {
   mixing_formula mixing;
 };
 
-/// In double, 8 steps differ by the order of some sums; the programs of CGA are solved to 1e-12 of a weight, which nearly
+/// In double, 6 steps differ by the order of some sums; the programs of CGA are solved to 1e-12 of a weight, which nearly
 /// parallel rows make more of.
 inline void compare(const ground& on, const combination& c, const rows& trained) {
   stacked_run expected(on.problem, on.tensors, c.gradient, c.update, c.mixing, rows(team, on.x0));

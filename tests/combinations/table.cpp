@@ -60,7 +60,7 @@ void print_head(const std::vector<std::string>& cells) {
 template <class Part>
 inline constexpr bool a_gradient_rule = detail::gradient_rule<Part, any_context, quadratics::objective>;
 
-/// One row: where the part may stand. The compressor's values count in the loops.
+/// The compressor's values count in the loops, and inside error_feedback on the way back of cross-gradients.
 template <class Part>
 std::string in_loop(footnotes& notes, const Part& part, const char* loop, const compile_time_refusal& other) {
   if constexpr (fits<choco, Part>) {
@@ -70,6 +70,16 @@ std::string in_loop(footnotes& notes, const Part& part, const char* loop, const 
   }
 }
 template <class Part>
+std::string on_the_way_back(footnotes& notes, const Part& part) {
+  if constexpr (compressor<Part, double> || std::is_same_v<Part, uncompressed>) {
+    return notes.cell(rule_refuses(cross_gradients<plain, Part>{.compressor = part}));
+  } else {
+    return notes.cell(refused::back_in_cross_gradients);
+  }
+}
+
+/// One row: where the part may stand.
+template <class Part>
 void print_places(footnotes& notes, const std::string& name, const Part& part) {
   const auto mark = [&](bool legal, const compile_time_refusal& refusal) {
     return legal ? std::string("yes") : notes.cell(refusal);
@@ -77,12 +87,40 @@ void print_places(footnotes& notes, const std::string& name, const Part& part) {
   print_row({"`" + name + "`", mark(a_gradient_rule<Part>, refused::as_gradient),
              mark(detail::update_rule<Part, any_context>, refused::as_update),
              mark(detail::mixing_rule<Part, any_context>, refused::as_mixing),
-             mark(fits<cross_gradients, Part>, refused::in_cross_gradients),
+             mark(fits<cross_gradients, Part>, refused::in_cross_gradients), on_the_way_back(notes, part),
              mark(fits<chain, Part>, detail::is_chain<Part> ? refused::chain_in_chain : refused::in_chain),
              mark(fits<every, Part>, detail::is_every<Part> ? refused::every_in_every : refused::in_every),
              in_loop(notes, part, "choco", refused::in_choco),
+             in_loop(notes, part, "choco_before_step", refused::in_choco_before_step),
              in_loop(notes, part, "deep_squeeze", refused::in_deep_squeeze),
              mark(fits<error_feedback, Part>, refused::in_error_feedback)});
+}
+void print_all_places(footnotes& notes) {
+  print_head({"", "gradient", "update", "mixing", "in `cross_gradients`, first", "second", "in `chain`", "in `every`",
+              "in `choco`", "in `choco_before_step`", "in `deep_squeeze`", "in `error_feedback`"});
+  print_places(notes, "plain", plain{});
+  print_places(notes, "sam", sam{});
+  print_places(notes, "asam", asam{});
+  print_places(notes, "cross_gradients{…}", cross_gradients{});
+  print_places(notes, "chain{…}", chain{momentum{}});
+  print_places(notes, "clip_norm", clip_norm{});
+  print_places(notes, "weight_decay", weight_decay{});
+  print_places(notes, "momentum", momentum{});
+  print_places(notes, "nesterov", nesterov{});
+  print_places(notes, "quasi_global_momentum", quasi_global_momentum{});
+  print_places(notes, "none", none{});
+  print_places(notes, "gossip", gossip{});
+  print_places(notes, "choco{…}", choco{sign{}});
+  print_places(notes, "choco_before_step{…}", choco_before_step{sign{}});
+  print_places(notes, "deep_squeeze{…}", deep_squeeze{sign{}});
+  print_places(notes, "average", average{});
+  print_places(notes, "pull_push", pull_push{});
+  print_places(notes, "every{tau, …}", every{2, gossip{}});
+  for_each_part(compressors{}, [&](auto type) {
+    for (const auto& [name, k] : uses_of(type)) print_places(notes, name, k);
+  });
+  print_places(notes, "error_feedback{qsgd}", error_feedback{qsgd{}});
+  print_places(notes, "uncompressed", uncompressed{});
 }
 
 /// Rows of a table without those that say the same as one before of the same kind.
@@ -101,14 +139,20 @@ std::vector<row> one_of_each(const std::vector<row>& rows) {
   return kept;
 }
 
+/// A name as code, with dots for the part inside it.
+std::string with_dots(std::string name, const std::string& part) {
+  const auto place = name.find(part);
+  return "`" + (place == name.npos ? name : name.replace(place, part.size(), "…")) + "`";
+}
+
 /// One row for each use of a mixing rule, one cell for each of a gradient rule.
 void print_gradient_and_mixing(footnotes& notes) {
   const std::string refusal = worker_refuses(cross_gradients<plain>{.own = self_point::mixed}, gossip{});
   std::vector<row> columns;
-  for_each_part(point_gradients{} + crossed_gradients{}, [&](auto gradient) {
-    std::vector<row> of_one_rule;
+  for_each_part(kinds_of_gradient{}, [&](auto gradient) {
     for (const auto& g : uses_of(gradient)) {
-      row column{uses_of(gradient).front().name, {"`" + g.name + "`"}};
+      const bool crossed = g.formula.crossed;
+      row column{crossed ? "crossed" : g.name, {crossed ? with_dots(g.name, "plain") : "`" + g.name + "`"}};
       for_each_part(kinds_of_mixing{}, [&](auto mixing) {
         for (const auto& m : uses_of(mixing)) {
           column.cells.push_back(notes.cell(together(g.formula, m.formula) ? std::string() : refusal));
@@ -124,9 +168,7 @@ void print_gradient_and_mixing(footnotes& notes) {
   std::vector<row> rows;
   for_each_part(kinds_of_mixing{}, [&](auto mixing) {
     for (const auto& m : uses_of(mixing)) {
-      std::string name = m.name;
-      if (const auto raw = name.find("raw"); raw != std::string::npos) name.replace(raw, 3, "…");
-      row r{text(uses_of(mixing).front().name, m.formula.tau), {"`" + name + "`"}};
+      row r{text(uses_of(mixing).front().name, m.formula.tau), {with_dots(m.name, "sign")}};
       for (const row& column : columns) r.cells.push_back(column.cells[rows.size() + 1]);
       rows.push_back(r);
     }
@@ -135,10 +177,21 @@ void print_gradient_and_mixing(footnotes& notes) {
   for (const row& r : one_of_each(rows)) print_row(r.cells);
 }
 
+void print_values_of_cross_gradients(footnotes& notes) {
+  print_head({"", "why not"});
+  const auto values = [&](const std::string& name, const auto& part) {
+    print_row({"`cross_gradients{" + name + "}`", notes.cell(rule_refuses(part))});
+  };
+  values("plain, sign, .data_share = 0", cross_gradients<plain, sign>{.data_share = 0.0});
+  values("plain, .compress_own = true", cross_gradients<plain>{.compress_own = true});
+  values("plain, .data_share = 0.3, .by = quadratic_program",
+         cross_gradients<plain>{.data_share = 0.3, .by = cross_aggregate::quadratic_program});
+}
+
 /// The combinations that the tests run, with all values.
 std::size_t count_all() {
   std::size_t count = 0;
-  for_each_part(point_gradients{} + crossed_gradients{}, [&](auto gradient) {
+  for_each_part(point_gradients{} + crossed_gradients{} + compressed_gradients{}, [&](auto gradient) {
     for_each_part(updates{}, [&](auto update) {
       for_each_part(mixings{}, [&](auto mixing) {
         for (const auto& g : uses_of(gradient)) {
@@ -156,49 +209,29 @@ std::size_t count_all() {
 
 int main() {
   footnotes notes;
-  std::cout << "<!-- Printed by polder_combinations_table (tests/combinations/table.cpp): do not edit. -->\n"
-               "# Combinations\n\n"
-               "Which parts go together: as the three words of `algorithm{gradient, update, mixing}`, and inside other "
-               "parts.\n"
-               "A number is the reason why not, below. All else goes together: the tests run the "
-            << count_all()
-            << " combinations of the parts\n"
-               "and values named here, on a ring and on an irregular graph, and compare each with its equations.\n\n"
-               "## Where a part may stand\n\n"
-               "`{…}` is any part that may stand there.\n\n";
-  print_head({"", "gradient", "update", "mixing", "in `cross_gradients`", "in `chain`", "in `every`", "in `choco`",
-              "in `deep_squeeze`", "in `error_feedback`"});
-  print_places(notes, "plain", plain{});
-  print_places(notes, "sam", sam{});
-  print_places(notes, "asam", asam{});
-  print_places(notes, "cross_gradients{…}", cross_gradients{});
-  print_places(notes, "chain{…}", chain{momentum{}});
-  print_places(notes, "clip_norm", clip_norm{});
-  print_places(notes, "weight_decay", weight_decay{});
-  print_places(notes, "momentum", momentum{});
-  print_places(notes, "nesterov", nesterov{});
-  print_places(notes, "quasi_global_momentum", quasi_global_momentum{});
-  print_places(notes, "none", none{});
-  print_places(notes, "gossip", gossip{});
-  print_places(notes, "choco{…}", choco{sign{}});
-  print_places(notes, "deep_squeeze{…}", deep_squeeze{sign{}});
-  print_places(notes, "average", average{});
-  print_places(notes, "pull_push", pull_push{});
-  print_places(notes, "every{tau, …}", every{2, gossip{}});
-  for_each_part(compressors{}, [&](auto type) {
-    for (const auto& [name, k] : uses_of(type)) print_places(notes, name, k);
-  });
   std::cout
-      << "\nOnly one rule of a chain may observe the mixing, which `quasi_global_momentum` does: "
-      << footnotes::number_of(refused::two_observers)
-      << ".\n\n"
-         "## Gradient and mixing\n\n"
-         "A row or column stands for all values of its rule that no other names. Every update rule goes with every\n"
-         "gradient rule and every mixing rule.\n\n";
+      << "<!-- Printed by polder_combinations_table (tests/combinations/table.cpp): do not edit. -->\n"
+         "# Combinations\n\n"
+         "Which parts go together: as the three words of `algorithm{gradient, update, mixing}`, and inside other\n"
+         "parts. A number is the reason why not, below. All else goes together. The tests run all of these parts in\n"
+      << count_all()
+      << " combinations of values, on a ring and on an irregular graph, and compare each with its equations.\n\n"
+         "## Where a part may stand\n\n"
+         "`{…}` is any part that may stand there. The second parameter of `cross_gradients` is what the gradients go\n"
+         "back in.\n\n";
+  print_all_places(notes);
+  std::cout << "\nOnly one rule of a chain may observe the mixing, which `quasi_global_momentum` does: "
+            << footnotes::number_of(refused::two_observers)
+            << ".\n\n"
+               "## Gradient and mixing\n\n"
+               "A row or column stands for all values of its rule that no other names, and `{…}` for all that may be "
+               "inside.\n"
+               "Every update rule goes with every gradient rule and every mixing rule.\n\n";
   print_gradient_and_mixing(notes);
+  std::cout << "\n## Values of cross-gradients\n\n";
+  print_values_of_cross_gradients(notes);
   std::cout << "\n## Why not\n\n"
-               "The compiler's sentences, with the program that it refuses, then those of a `config_error` when the "
-               "worker is\n"
-               "made or makes its first step.\n\n";
+               "First the compiler's sentences, each with a program that it refuses; then what the worker says in a\n"
+               "`config_error` when it is made or makes its first step.\n\n";
   notes.print();
 }

@@ -49,28 +49,32 @@ inline uses<sam, gradient_formula> uses_of(std::type_identity<sam>) {
 inline uses<asam, gradient_formula> uses_of(std::type_identity<asam>) {
   return {{"asam", {.rho = 0.3, .eta = 0.1}, {.at = point::asam, .rho = 0.3, .eta = 0.1}}};
 }
+/// How one writes the part, its value, and what `inner` says of its own formula.
+template <class Inner, class C>
+use<cross_gradients<Inner, C>, gradient_formula> crossed_use(const std::string& written,
+                                                             cross_gradients<Inner, C> part) {
+  const use<Inner, gradient_formula> inner = uses_of(std::type_identity<Inner>{}).front();
+  gradient_formula f = inner.formula;
+  f.crossed = true;
+  f.data_share = part.data_share;
+  f.program = part.by == cross_aggregate::quadratic_program;
+  f.own_at_mixed = part.own == self_point::mixed;
+  f.plain_cross = part.plain_cross;
+  f.compress_own = part.compress_own;
+  part.inner = inner.part;
+  return {"cross_gradients{" + inner.name + written + "}", part, f};
+}
 template <class Inner>
 uses<cross_gradients<Inner>, gradient_formula> uses_of(std::type_identity<cross_gradients<Inner>>) {
-  const use<Inner, gradient_formula> inner = uses_of(std::type_identity<Inner>{}).front();
-  uses<cross_gradients<Inner>, gradient_formula> all;
-  const auto add = [&](const char* values, cross_gradients<Inner> part) {
-    gradient_formula f = inner.formula;
-    f.crossed = true;
-    f.data_share = part.data_share;
-    f.program = part.by == cross_aggregate::quadratic_program;
-    f.own_at_mixed = part.own == self_point::mixed;
-    f.plain_cross = part.plain_cross;
-    part.inner = inner.part;
-    all.push_back({"cross_gradients{" + inner.name + values + "}", part, f});
-  };
-  add("", {});
-  add(", .own = mixed", {.own = self_point::mixed});
+  using part = cross_gradients<Inner>;
+  uses<part, gradient_formula> all{crossed_use("", part{}),
+                                   crossed_use(", .own = mixed", part{.own = self_point::mixed})};
   if constexpr (std::is_same_v<Inner, plain>) {
-    add(", .data_share = 0", {.data_share = 0.0});
-    add(", .data_share = 0.3", {.data_share = 0.3});
-    add(", .by = quadratic_program", {.by = cross_aggregate::quadratic_program});
+    all.push_back(crossed_use(", .data_share = 0", part{.data_share = 0.0}));
+    all.push_back(crossed_use(", .data_share = 0.3", part{.data_share = 0.3}));
+    all.push_back(crossed_use(", .by = quadratic_program", part{.by = cross_aggregate::quadratic_program}));
   } else {
-    add(", .plain_cross = true", {.plain_cross = true});
+    all.push_back(crossed_use(", .plain_cross = true", part{.plain_cross = true}));
   }
   return all;
 }
@@ -145,7 +149,7 @@ inline std::vector<compressor_use<any_compressor>> uses_of(std::type_identity<an
 template <class K>
 std::string refusal_of(const K& k, const char* loop) {
   try {
-    detail::require_contraction(k, loop);
+    detail::require_for_loop(k, loop);
   } catch (const config_error& e) {
     return e.what();
   }
@@ -155,17 +159,58 @@ inline std::string refusal_of(const any_compressor& k, const char* loop) {
   return std::visit([&](const auto& chosen) { return refusal_of(chosen, loop); }, k.chosen);
 }
 template <class K>
-codec codec_of(const K& k) {
-  return [k](const std::vector<double>& v, std::size_t t, std::size_t i) {
+stamped_codec codec_of(const K& k) {
+  return [k](const std::vector<double>& v, const message_place& at) {
     const layout tensors = three_tensors();
     auto state = k.template init<double>(tensors);
     std::vector<std::byte> wire(k.template max_bytes<double>(tensors));
-    const stamp which{.seed = 1, .step = t, .worker = static_cast<std::uint32_t>(i)};
+    const stamp which{1, at.step, static_cast<std::uint32_t>(at.worker), static_cast<std::uint32_t>(at.edge)};
     const std::size_t bytes = k.template compress<double>(state, v, tensors, which, wire);
     std::vector<double> q(v.size());
     k.template decompress<double>(std::span<const std::byte>(wire).first(bytes), tensors, q);
     return q;
   };
+}
+
+/// Gradients that go back through a compressor. Without feedback it may be unbiased.
+template <class Inner>
+uses<cross_gradients<Inner, any_feedback>, gradient_formula> uses_of(
+    std::type_identity<cross_gradients<Inner, any_feedback>>) {
+  using part = cross_gradients<Inner, any_feedback>;
+  uses<part, gradient_formula> all;
+  const auto add = [&](const std::string& name, const any_compressor& k, bool feedback, const std::string& written,
+                       part value) {
+    value.compressor = {k, feedback};
+    all.push_back(crossed_use((feedback ? ", error_feedback{" + name + "}" : ", " + name) + written, value));
+    all.back().formula.back = codec_of(k);
+    all.back().formula.feedback = feedback;
+  };
+  add("sign", {sign{}}, true, "", {});
+  if constexpr (std::is_same_v<Inner, plain>) {
+    add("qsgd", {qsgd{.bits = 4}}, false, "", {});
+    add("sign", {sign{}}, true, ", .data_share = 0.3", {.data_share = 0.3});
+    add("sign", {sign{}}, true, ", .by = quadratic_program", {.by = cross_aggregate::quadratic_program});
+    add("sign", {sign{}}, true, ", .own = mixed", {.own = self_point::mixed});
+    // A fine one: of gradients in a few levels, many sizes are equal but for rounding, which decides what top_k takes.
+    add("qsgd{.scale = contraction}", {qsgd{.bits = 8, .scale = scaling::contraction}}, true, ", .compress_own = true",
+        {.compress_own = true});
+  }
+  return all;
+}
+template <class K>
+  requires compressor<K, double> && (!std::is_same_v<K, any_feedback>)
+uses<cross_gradients<plain, K>, gradient_formula> uses_of(std::type_identity<cross_gradients<plain, K>>) {
+  uses<cross_gradients<plain, K>, gradient_formula> all;
+  for (const auto& [name, k] : uses_of(std::type_identity<K>{})) {
+    all.push_back(crossed_use(", " + name, cross_gradients<plain, K>{.compressor = k}));
+    if constexpr (detail::is_error_feedback<K>) {
+      all.back().formula.back = codec_of(k.inner);
+      all.back().formula.feedback = true;
+    } else {
+      all.back().formula.back = codec_of(k);
+    }
+  }
+  return all;
 }
 
 inline uses<none, mixing_formula> uses_of(std::type_identity<none>) { return {{"none", {}, {}}}; }
@@ -184,6 +229,7 @@ inline uses<pull_push, mixing_formula> uses_of(std::type_identity<pull_push>) {
   all.push_back({"pull_push{.exact_push = true}", {.alpha = f.alpha, .lambda = f.lambda, .exact_push = true}, f});
   return all;
 }
+/// With the first compressor in all its ways, with the others as it is.
 template <class K>
 uses<choco<K>, mixing_formula> uses_of(std::type_identity<choco<K>>) {
   uses<choco<K>, mixing_formula> all;
@@ -191,6 +237,7 @@ uses<choco<K>, mixing_formula> uses_of(std::type_identity<choco<K>>) {
     if (!refusal_of(k, "choco").empty()) continue;
     mixing_formula f{.form = mixing_form::choco, .gamma = 0.3, .c = codec_of(k)};
     all.push_back({"choco{" + name + "}", {k, f.gamma}, f});
+    if (all.size() > 1) continue;
     f.mix_first = f.from_zero = true;
     all.push_back({"choco{" + name + ", .order = mix_first, .copies = zero}",
                    {k, f.gamma, choco_order::mix_first, public_copies::zero},
@@ -205,6 +252,19 @@ uses<choco<K>, mixing_formula> uses_of(std::type_identity<choco<K>>) {
   return all;
 }
 template <class K>
+uses<choco_before_step<K>, mixing_formula> uses_of(std::type_identity<choco_before_step<K>>) {
+  uses<choco_before_step<K>, mixing_formula> all;
+  for (const auto& [name, k] : uses_of(std::type_identity<K>{})) {
+    if (!refusal_of(k, "choco_before_step").empty()) continue;
+    mixing_formula f{.form = mixing_form::choco_before_step, .gamma = 0.3, .c = codec_of(k)};
+    all.push_back({"choco_before_step{" + name + "}", {k, f.gamma}, f});
+    if (all.size() > 1) continue;
+    f.from_zero = true;
+    all.push_back({"choco_before_step{" + name + ", .copies = zero}", {k, f.gamma, public_copies::zero}, f});
+  }
+  return all;
+}
+template <class K>
 uses<deep_squeeze<K>, mixing_formula> uses_of(std::type_identity<deep_squeeze<K>>) {
   uses<deep_squeeze<K>, mixing_formula> all;
   for (const auto& [name, k] : uses_of(std::type_identity<K>{})) {
@@ -214,14 +274,14 @@ uses<deep_squeeze<K>, mixing_formula> uses_of(std::type_identity<deep_squeeze<K>
   }
   return all;
 }
-/// In each step, and after every third.
+/// In each step, and after every second.
 template <class Mixing>
 uses<every<Mixing>, mixing_formula> uses_of(std::type_identity<every<Mixing>>) {
   uses<every<Mixing>, mixing_formula> all;
   for (auto& [name, part, formula] : uses_of(std::type_identity<Mixing>{})) {
     all.push_back({name, {1, part}, formula});
-    formula.tau = 3;
-    all.push_back({"every{3, " + name + "}", {3, part}, formula});
+    formula.tau = 2;
+    all.push_back({"every{2, " + name + "}", {2, part}, formula});
   }
   return all;
 }
@@ -229,7 +289,8 @@ uses<every<Mixing>, mixing_formula> uses_of(std::type_identity<every<Mixing>>) {
 /// Whether the gradient rule and the mixing rule with their values make a step: a gradient at the mixed point needs one
 /// from which the step starts.
 inline bool together(const gradient_formula& g, const mixing_formula& m) {
-  return !g.own_at_mixed || (m.form == mixing_form::before_step && m.tau == 1);
+  const bool before = m.form == mixing_form::before_step || m.form == mixing_form::choco_before_step;
+  return !g.own_at_mixed || (before && m.tau == 1);
 }
 
 }  // namespace polder::test

@@ -31,7 +31,9 @@ inline constexpr bool is_error_feedback<error_feedback<K>> = true;
 /// qsgd and random_k with scaling::contraction): around an unbiased compressor of large variance the memory may grow.
 ///
 /// Parameters: inner, the compressor; an error_feedback as well, whose type is then spelled out
-/// (`error_feedback<error_feedback<sign>>`), because one in braces is taken for a copy.
+/// (`error_feedback<error_feedback<half>>`), because one in braces is taken for a copy. The inner one is then given the last
+/// error twice less the one before: its memory stays bounded if C loses less than a third of what it gets, and may grow
+/// without bound if not.
 /// State: e (n numbers) and the inner one; one state for each receiver that is sent inputs of its own. Wire: as inner.
 /// Cost: on top of encoding with inner, one pass that reads v and reads and writes e, and one decode into e.
 /// Errors: those of inner; config_error where v and layout have not the same size. After an error the memory is of no
