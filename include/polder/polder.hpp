@@ -70,6 +70,7 @@
 #include "polder/mixing/average.hpp"
 #include "polder/mixing/choco.hpp"
 #include "polder/mixing/compressed.hpp"
+#include "polder/mixing/consensus_step.hpp"
 #include "polder/mixing/deep_squeeze.hpp"
 #include "polder/mixing/every.hpp"
 #include "polder/mixing/gossip.hpp"
