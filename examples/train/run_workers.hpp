@@ -35,7 +35,11 @@ namespace polder_train {
 /// A mixing rule that compresses, as the options say.
 template <class Mixing>
 Mixing compressed_gossip(const options& o) {
-  return {.compressor = *any_compressor::parse(o.compress), .gamma = o.gamma, .seed = o.seed};
+  Mixing rule{.compressor = *any_compressor::parse(o.compress), .gamma = o.gamma, .seed = o.seed};
+  if constexpr (requires { rule.gamma.reset(); }) {
+    if (o.derives_gamma()) rule.gamma.reset();
+  }
+  return rule;
 }
 
 /// Calls use(algorithm) with the method that the options name.
