@@ -33,6 +33,12 @@ struct any_compressor {
     std::visit([&](const auto& k) { (void)k.template init<T>(tensors); }, chosen);
     return {};
   }
+  [[nodiscard]] double contraction(const polder::layout& tensors) const {
+    return std::visit([&](const auto& k) { return k.contraction(tensors); }, chosen);
+  }
+  [[nodiscard]] double effective_contraction(const polder::layout& tensors) const {
+    return std::visit([&](const auto& k) { return polder::effective_contraction(k, tensors); }, chosen);
+  }
   template <class T>
   [[nodiscard]] std::size_t max_bytes(const polder::layout& tensors) const {
     return std::visit([&](const auto& k) { return k.template max_bytes<T>(tensors); }, chosen);

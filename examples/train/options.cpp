@@ -115,6 +115,10 @@ bool is_partition(const std::string& given) {
   return accepted([&] { return polder::data::parse_partition(given); });
 }
 bool is_compressor(const std::string& given) { return any_compressor::parse(given).has_value(); }
+bool is_gamma(const std::string& given) {
+  const auto number = number_in<double>(given);
+  return given == "derived" || (number && *number > 0.0 && *number <= 1.0);
+}
 /// "cosine:5" in its parts.
 struct schedule_parts {
   std::string_view kind;
@@ -140,9 +144,12 @@ void add_method(command_line& line, options& o) {
   line.choice("--method", o.method, names, "how workers learn and talk; see below");
   line.whole("--workers", o.workers, 1, "how many train together; with mpi: the number of ranks", 256);
   line.any("--topology", "GRAPH", o.topology, text("who talks to whom: ", polder::topology::allowed_names));
-  line.number("--gamma", o.gamma, {.high = 1.0, .open_low = true, .said = "a number in (0, 1]"},
-              "consensus step: the share of the mixing that is done; with --compress 0.5 unless given (the comp_… of "
-              "cross-gradients with --compress none: 1)");
+  line.word(
+      "--gamma", "X", o.gamma_given,
+      "consensus step: the share of the mixing that is done; with --compress 0.5 unless given (the comp_… of "
+      "cross-gradients with --compress none: 1); derived: what is safe "
+      "for graph and compressor without gradients, mostly less (choco_sgd, comp_q_saddle)",
+      "a number in (0, 1], or derived", is_gamma);
   line.whole<std::uint64_t>("--period", o.period, 1, "local steps per communication (local_sgd, dppf)");
   line.number("--pull", o.pull, {.high = 2.0, .open_low = true, .open_high = true, .said = "a number in (0, 2)"},
               "alpha, how far workers go to their average in a round (dppf; local_sgd, where the default is 1)");
@@ -257,6 +264,9 @@ void check_together(const command_line& line, const options& o) {
   }
   require<usage_error>(!o.has("--compress-cross") || o.compress_cross != "none" || !line.given("--error-feedback"),
                        "--error-feedback ", o.error_feedback, ": does not apply with --compress-cross none");
+  require<usage_error>(
+      !o.derives_gamma() || o.method == "choco_sgd" || (o.method == "comp_q_saddle" && o.error_feedback == "off"),
+      "--gamma derived: allowed with --method choco_sgd, and comp_q_saddle without --error-feedback on");
   require<usage_error>(o.dataset != "user" || !o.data.empty(),
                        "--dataset user: needs --data DIR, the folder of your images");
   require<usage_error>(!line.given("--checkpoint-every") || !o.checkpoint.empty(), "--checkpoint-every ",
@@ -305,7 +315,11 @@ polder::run_configuration options::configuration() const {
   all.add("--workers", workers);
   add_if("--topology", topology);
   if (!graph_hash.empty()) all.add("edges of the graph", graph_hash);
-  add_if("--gamma", gamma);
+  if (derives_gamma()) {
+    all.add("--gamma", gamma_given);
+  } else {
+    add_if("--gamma", gamma);
+  }
   add_if("--compress", compress);
   add_if("--compress-cross", compress_cross);
   add_if("--error-feedback", error_feedback);
@@ -372,6 +386,7 @@ options parse_options(int argc, char** argv) {
     o.gamma = 0.5;
   }
   if (o.has("--compress-cross") && !line.given("--error-feedback")) o.error_feedback = "on";
+  if (line.given("--gamma") && !o.derives_gamma()) o.gamma = *number_in<double>(o.gamma_given);
   check_together(line, o);
   // From here on one folder has one name.
   if (!o.resume.empty() && !o.checkpoint.empty() && same_folder(o.resume, o.checkpoint)) o.resume = o.checkpoint;

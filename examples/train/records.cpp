@@ -83,6 +83,7 @@ json summary(const options& o, const polder::layout& tensors, const polder::fit_
       {"valley_width_before", o.gossips() ? json() : json(result.valley_width_before)},
       {"bytes_sent_per_worker", e.bytes_sent_per_worker},
       {"bytes_sent_per_worker_max", e.bytes_sent_per_worker_max},
+      {"gamma_used", result.consensus_step ? json(*result.consensus_step) : json()},
       {"compress", o.has("--compress") ? json(o.compress) : json()},
       {"message_bytes", o.has("--compress") ? json(message_bytes(o, o.compress, tensors)) : json()},
       {"compress_cross", o.has("--compress-cross") ? json(o.compress_cross) : json()},

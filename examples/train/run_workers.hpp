@@ -47,7 +47,11 @@ inline compressor compressor_named(const std::string& name, const options& o) {
 /// A mixing rule that compresses, as the options say.
 template <class Mixing>
 Mixing compressed_gossip(const options& o) {
-  return {.compressor = compressor_named(o.compress, o), .gamma = o.gamma, .seed = o.seed};
+  Mixing rule{.compressor = compressor_named(o.compress, o), .gamma = o.gamma, .seed = o.seed};
+  if constexpr (requires { rule.gamma.reset(); }) {
+    if (o.derives_gamma()) rule.gamma.reset();
+  }
+  return rule;
 }
 
 /// Calls use(make(mixing, back)) with what carries the parameters and what the gradients that go back.

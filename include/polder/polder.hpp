@@ -80,6 +80,7 @@
 #include "polder/mixing/choco.hpp"
 #include "polder/mixing/choco_before_step.hpp"
 #include "polder/mixing/compressed.hpp"
+#include "polder/mixing/consensus_step.hpp"
 #include "polder/mixing/deep_squeeze.hpp"
 #include "polder/mixing/every.hpp"
 #include "polder/mixing/gossip.hpp"

@@ -53,6 +53,9 @@ for ranks in OMPI_COMM_WORLD PMI; do
   [ ! -s "$scratch/out" ] || fail "the third of three processes says: $(cat "$scratch/out")"
   unset "${ranks}_SIZE" "${ranks}_RANK"
 done
+rejects '--gamma safe: allowed: a number in (0, 1\], or derived' --method choco_sgd --gamma safe
+rejects '--gamma derived: allowed with --method choco_sgd' --method dsgdm_n --gamma derived
+rejects '--gamma derived: allowed with --method choco_sgd' --method comp_q_saddle --error-feedback on --gamma derived
 rejects '--compress gzip: allowed: none, qsgd:BITS' --method choco_sgd --compress gzip
 rejects '--compress qsgd:9: allowed' --method choco_sgd --compress qsgd:9
 rejects '--compress qsgd:1: allowed' --method choco_sgd --compress qsgd:1
@@ -110,7 +113,7 @@ rejects '--checkpoint README.md: allowed: a folder' $digits --checkpoint README.
   fail "a plain run fails: $(cat "$scratch/err")"
 [ ! -s "$scratch/err" ] || fail "a run without a terminal writes to stderr: $(cat "$scratch/err")"
 for key in method workers topology dataset model seed epochs evaluated_model accuracy_mean_model accuracy_worker_mean \
-  accuracy_worker_min loss train_loss consensus_distance valley_width valley_width_before bytes_sent_per_worker \
+  accuracy_worker_min loss train_loss consensus_distance valley_width valley_width_before gamma_used bytes_sent_per_worker \
   bytes_sent_per_worker_max seconds samples_per_second param_hash; do
   tail -n 1 "$scratch/out" | grep -q "\"$key\": " || fail "the summary lacks $key"
 done
@@ -158,6 +161,25 @@ done
 [ "$(hash_of $digits --method comp_ngm --workers 4 --epochs 1)" != \
   "$(hash_of $digits --method comp_ngm --workers 4 --epochs 1 --error-feedback off)" ] ||
   fail "--error-feedback off changes nothing"
+# The consensus step: 1 without compression, 0.5 with it, as told, or derived. The mlp's 10 biases keep 2 of 10: the least
+# share k/m is 0.2, gamma = 0.2 / (2/3) on a ring.
+used() {
+  expected=$1
+  shift
+  # shellcheck disable=SC2086
+  "$POLDER_TRAIN" $digits --workers 4 --epochs 1 "$@" >"$scratch/out" 2>&1 || fail "'$*': $(cat "$scratch/out")"
+  case $(value gamma_used "$scratch/out") in
+    $expected | ${expected}0000*) ;;
+    *) fail "'$*' uses a consensus step of $(value gamma_used "$scratch/out"), not $expected" ;;
+  esac
+}
+used 1 --method dsgdm_n
+used 0.75 --method qgm --gamma 0.75
+used 0.5 --method choco_sgd --compress top_k:0.25
+used 0.4 --method deep_squeeze --gamma 0.4
+used 0.3 --method choco_sgd --compress top_k:0.25 --gamma derived
+used 1 --method comp_q_saddle --compress none --gamma derived
+used null --method all_reduce
 # A gradient step that leaves the numbers is a failure, even in the last step.
 status=0
 # shellcheck disable=SC2086

@@ -125,7 +125,7 @@ TEST_CASE("compressed gossip adds 20 bytes for each neighbor's message besides t
     // Both public copies are made from the start once: 20 bytes in all.
     CHECK(cost_of(algorithm{plain{}, chain<>{}, choco{sign{}}}, on).bytes ==
           Approx(12.0 + 24.0 + 16.0 + 20.0 * k + 36.0 + 20.0 / steps).epsilon(1e-12));
-    CHECK(cost_of(algorithm{plain{}, chain<>{}, deep_squeeze{sign{}}}, on).bytes == 12.0 + 16.0 + 12.0 + 20.0 * k);
+    CHECK(cost_of(algorithm{plain{}, chain<>{}, deep_squeeze{sign{}, 0.5}}, on).bytes == 12.0 + 16.0 + 12.0 + 20.0 * k);
   }
 }
 

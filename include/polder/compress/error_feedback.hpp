@@ -63,6 +63,17 @@ struct error_feedback {
   [[nodiscard]] state<T> init(const layout& tensors) const {
     return {host_buffer<T>(tensors.size()), inner.template init<T>(tensors)};
   }
+  /// That of inner: what a message carries of the vector and the memory together.
+  [[nodiscard]] double contraction(const layout& tensors) const
+    requires contracting_compressor<K>
+  {
+    return inner.contraction(tensors);
+  }
+  [[nodiscard]] double effective_contraction(const layout& tensors) const
+    requires contracting_compressor<K>
+  {
+    return polder::effective_contraction(inner, tensors);
+  }
   template <class T>
   [[nodiscard]] std::size_t max_bytes(const layout& tensors) const {
     return inner.template max_bytes<T>(tensors);

@@ -55,6 +55,16 @@ struct measured {
   [[nodiscard]] std::size_t max_bytes(const layout& tensors) const {
     return inner.template max_bytes<T>(tensors);
   }
+  [[nodiscard]] double contraction(const layout& tensors) const
+    requires contracting_compressor<K>
+  {
+    return inner.contraction(tensors);
+  }
+  [[nodiscard]] double effective_contraction(const layout& tensors) const
+    requires contracting_compressor<K>
+  {
+    return polder::effective_contraction(inner, tensors);
+  }
 
   template <class T>
   std::size_t compress(state<T>& s, std::span<const T> v, const layout& tensors, const stamp& which,

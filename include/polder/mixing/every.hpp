@@ -66,6 +66,13 @@ struct every {
     mixing.check(weights);
   }
 
+  template <class State>
+  [[nodiscard]] double consensus_step(const State& s) const
+    requires requires(const Mixing inner) { inner.consensus_step(s); }
+  {
+    return mixing.consensus_step(s);
+  }
+
   template <class Context, class State>
   void begin(Context& ctx, State& s) const
     requires requires(const Mixing inner) { inner.begin(ctx, s); }

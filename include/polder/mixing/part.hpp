@@ -20,6 +20,7 @@ namespace polder {
 ///  5. Optional: `m.check(weights)` throws config_error if the mixing matrix does not suit the rule.
 ///  6. Optional: `m.begin(ctx, state)` runs once before the first step, when `ctx.params.x()` holds the start. A rule that
 ///     sends the parameters in messages of its own says so there (`ctx.carry_parameters`).
+///  7. Optional: `m.consensus_step(state)` returns the consensus step gamma that the rule uses, set or derived.
 
 namespace detail {
 

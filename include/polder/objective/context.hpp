@@ -48,6 +48,7 @@ class context {
   double round_lr = 0.0;           ///< sum of the learning rates since the round began, this step's included
   double early_gamma = 0.0;  ///< with which this step's mixing will combine the parameters before the step; 0: not
 
+  [[nodiscard]] const topology::mixing_matrix& weights() const { return weights_; }
   /// What this worker mixes and whom it serves in this round.
   [[nodiscard]] const topology::mixing_row& row() const { return weights_.row(round, comm.rank()); }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -35,6 +36,7 @@ struct fit_result {
   double valley_width_before = 0.0;  ///< as the last reduction found it, before pull and push; 0 if nothing was reduced
   double samples_per_second = 0.0;   ///< of all workers together
   std::uint64_t param_hash = 0;      ///< of all workers' parameters
+  std::optional<double> consensus_step{};  ///< gamma of the mixing rule, set or derived; nothing if it has none
   /// Of all workers and the whole run, in the mixing rule and of gradients; 0 where nothing is `measured`.
   compression_sums compression{}, compression_cross{};
   std::vector<T> mean;  ///< the averaged model; on worker 0 only
@@ -191,6 +193,7 @@ class fitting {
                                 static_cast<double>(worker_.comm().size()) / result.last.seconds;
     std::vector<value_type> x(worker_.x().size);
     worker_.backend().to_host(worker_.x(), std::span<value_type>(x));
+    result.consensus_step = worker_.consensus_step();
     result.param_hash = param_hash(worker_.comm(), std::span<const value_type>(x));
     return result;
   }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <tuple>
 #include <type_traits>
@@ -150,6 +151,14 @@ class worker {
   [[nodiscard]] const layout& tensors() const { return layout_; }
   [[nodiscard]] const B& backend() const { return backend_; }
   [[nodiscard]] C& comm() { return ctx_.comm; }
+  /// The consensus step gamma of the mixing rule, set or derived; nothing for a rule that has none.
+  [[nodiscard]] std::optional<double> consensus_step() const {
+    if constexpr (requires { mixing_.consensus_step(mixing_state_); }) {
+      return mixing_.consensus_step(mixing_state_);
+    } else {
+      return std::nullopt;
+    }
+  }
   /// The squared distances of all workers to the mean at the last reduction of the mixing rule (before pull and push).
   [[nodiscard]] view<space, const double> last_gaps() { return ctx_.gaps.view().as_const(); }
   /// How many rounds the first `steps` steps of the run have.
