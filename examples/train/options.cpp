@@ -144,12 +144,11 @@ void add_method(command_line& line, options& o) {
   line.choice("--method", o.method, names, "how workers learn and talk; see below");
   line.whole("--workers", o.workers, 1, "how many train together; with mpi: the number of ranks", 256);
   line.any("--topology", "GRAPH", o.topology, text("who talks to whom: ", polder::topology::allowed_names));
-  line.word(
-      "--gamma", "X", o.gamma_given,
-      "consensus step: the share of the mixing that is done; with --compress 0.5 unless given (the comp_… of "
-      "cross-gradients with --compress none: 1); derived: what is safe "
-      "for graph and compressor without gradients, mostly less (choco_sgd, comp_q_saddle)",
-      "a number in (0, 1], or derived", is_gamma);
+  line.word("--gamma", "X", o.gamma_given,
+            "consensus step: the share of the mixing that is done; with --compress 0.5 unless given (the comp_… of "
+            "cross-gradients with --compress none: 1); derived: what is safe "
+            "for graph and compressor without gradients, mostly less (choco_sgd, comp_q_saddle)",
+            "a number in (0, 1], or derived", is_gamma);
   line.whole<std::uint64_t>("--period", o.period, 1, "local steps per communication (local_sgd, dppf)");
   line.number("--pull", o.pull, {.high = 2.0, .open_low = true, .open_high = true, .said = "a number in (0, 2)"},
               "alpha, how far workers go to their average in a round (dppf; local_sgd, where the default is 1)");
