@@ -78,8 +78,8 @@ struct measured {
     inner.template decompress_add<T>(out.first(bytes), tensors, -1.0, rest);
     double* const sums = s.sums.data();
     sums[0] += 1.0;
-    sums[1] += detail::tensor_sum(v.data(), v.size(), ops::square{});
-    sums[2] += detail::tensor_sum(rest.data(), rest.size(), ops::square{});
+    sums[1] += squared_norm<T>(v);
+    sums[2] += squared_norm<T>(rest);
     return bytes;
   }
   template <class T>
@@ -89,6 +89,16 @@ struct measured {
   template <class T>
   void decompress_add(std::span<const std::byte> bytes, const layout& tensors, double weight, std::span<T> y) const {
     inner.template decompress_add<T>(bytes, tensors, weight, y);
+  }
+
+ private:
+  template <class T>
+  static double squared_norm(std::span<const T> x) {
+    detail::canonical_sum sum;
+    for (std::size_t begin = 0; begin < x.size(); begin += sum_block) {
+      sum.add(x.data() + begin, std::min(sum_block, x.size() - begin), ops::square{});
+    }
+    return sum.total();
   }
 };
 template <class K>
