@@ -83,8 +83,10 @@ void tell_accuracy(page& to, const run_set& set, const results& all) {
         for (const std::string& alpha : set.alphas) {
           const sample gain = difference(all.accuracy({m->title, "none", on.name, alpha}),
                                          all.accuracy({base, "none", on.name, alpha}));
+          const std::size_t failed = all.failed({base, "none", on.name, alpha});
           to.put("- ", m->title, " against ", base, ", ", on.name, ", alpha ", alpha, ": ", told_signed(gain, 2, 100),
-                 " points: ", verdict(gain));
+                 " points: ", verdict(gain), gain.empty() || gain.mean() < 0.01 ? "" : ", by 1 point or more",
+                 failed > 0 ? text("; ", failed, failed == 1 ? " run of " : " runs of ", base, " failed") : "");
         }
       }
     }
