@@ -22,6 +22,7 @@ struct options {
   std::string gamma_given = "1";
   std::string compress = "qsgd:8";
   std::string error_feedback = "off";
+  std::size_t rank = 2;                 // of power_sgd's factors
   std::uint64_t period = 4;             // local steps per round
   double pull = 0.1;                    // alpha; local_sgd has 1 unless told otherwise
   double push = 0.5;                    // lambda

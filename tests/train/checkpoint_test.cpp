@@ -10,10 +10,13 @@
 
 #include "polder/backend/counting.hpp"
 #include "polder/backend/eigen.hpp"
+#include "polder/compress/top_k.hpp"
 #include "polder/io/file.hpp"
 #include "polder/io/json_parse.hpp"
 #include "polder/mixing/every.hpp"
+#include "polder/recipes/choco_sgd.hpp"
 #include "polder/recipes/dppf.hpp"
+#include "polder/recipes/power_sgd.hpp"
 #include "polder/recipes/qgm.hpp"
 #include "polder/topology/graphs.hpp"
 #include "polder/train/checkpoint.hpp"
@@ -121,6 +124,8 @@ TEST_CASE("a run that was cut at any step and resumed ends with the same hash", 
   };
   check(recipes::qgm());
   check(recipes::dppf({.tau = 2}));
+  check(recipes::power_sgd({.rank = 1}));
+  check(recipes::choco_sgd(choco{top_k{.keep = 0.3}}));
   check(momentum_of_rounds);  // cut inside a round that keeps its start
 }
 

@@ -114,6 +114,7 @@ class worker {
     ctx_.total_rounds = mixing_.rounds_in(options_.total_steps);
     backend_.from_host(x0, params_.writable_x(comm));
     if (options_.equal_start) require_equal_start(x0);
+    update_.begin(ctx_, update_state_);
     if constexpr (requires { mixing_.begin(ctx_, mixing_state_); }) mixing_.begin(ctx_, mixing_state_);
   }
   /// The worker refers to the mixing matrix: one that ends with the statement would be gone by the first step.
