@@ -35,6 +35,7 @@ struct method {
 const std::vector<method>& methods() {
   static const std::vector<method> all{
       {"all_reduce", "exact averaging in every step: the upper bound", {"--momentum"}},
+      {"power_sgd", "all_reduce of low-rank factors of the gradients", {"--momentum", "--rank"}},
       {"d_psgd", "gossip with the neighbors, no momentum", {"--topology", "--gamma"}},
       {"dsgdm_n", "gossip, local Nesterov momentum", {"--topology", "--gamma", "--momentum"}},
       {"qgm", "gossip, quasi-global momentum", {"--topology", "--gamma", "--momentum", "--mu"}},
@@ -149,6 +150,7 @@ void add_method(command_line& line, options& o) {
             "cross-gradients with --compress none: 1); derived: what is safe "
             "for graph and compressor without gradients, mostly less (choco_sgd, comp_q_saddle)",
             "a number in (0, 1], or derived", is_gamma);
+  line.whole<std::size_t>("--rank", o.rank, 1, "of the factors that are averaged in place of gradients (power_sgd)");
   line.whole<std::uint64_t>("--period", o.period, 1, "local steps per communication (local_sgd, dppf)");
   line.number("--pull", o.pull, {.high = 2.0, .open_low = true, .open_high = true, .said = "a number in (0, 2)"},
               "alpha, how far workers go to their average in a round (dppf; local_sgd, where the default is 1)");
@@ -252,7 +254,7 @@ void add_output(command_line& line, options& o) {
 void check_together(const command_line& line, const options& o) {
   for (const char* const option :
        {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--compress", "--compress-cross", "--error-feedback",
-        "--measure-compression", "--period", "--pull", "--push", "--push-schedule"}) {
+        "--measure-compression", "--rank", "--period", "--pull", "--push", "--push-schedule"}) {
     if (!line.given(option) || o.has(option)) continue;
     std::vector<std::string> owners;
     for (const method& m : methods()) {
@@ -263,6 +265,9 @@ void check_together(const command_line& line, const options& o) {
   }
   require<usage_error>(!o.has("--compress-cross") || o.compress_cross != "none" || !line.given("--error-feedback"),
                        "--error-feedback ", o.error_feedback, ": does not apply with --compress-cross none");
+  require<usage_error>(
+      o.method != "power_sgd" || o.backend != "thrust",
+      "--backend thrust: does not multiply matrices for --method power_sgd; allowed: eigen, reference");
   require<usage_error>(
       !o.derives_gamma() || o.method == "choco_sgd" || (o.method == "comp_q_saddle" && o.error_feedback == "off"),
       "--gamma derived: allowed with --method choco_sgd, and comp_q_saddle without --error-feedback on");
@@ -323,6 +328,7 @@ polder::run_configuration options::configuration() const {
   add_if("--compress-cross", compress_cross);
   add_if("--error-feedback", error_feedback);
   add_if("--measure-compression", measure_compression);
+  add_if("--rank", rank);
   add_if("--period", period);
   add_if("--pull", pull);
   add_if("--push", push);

@@ -24,6 +24,7 @@ struct options {
   std::string compress_cross = "sign";  // of the gradients that go back
   std::string error_feedback = "off";   // on with compress_cross unless told otherwise
   std::string measure_compression = "off";
+  std::size_t rank = 2;                 // of power_sgd's factors
   std::uint64_t period = 4;             // local steps per round
   double pull = 0.1;                    // alpha; local_sgd has 1 unless told otherwise
   double push = 0.5;                    // lambda

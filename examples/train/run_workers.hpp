@@ -24,6 +24,7 @@
 #include "polder/recipes/local_sgd.hpp"
 #include "polder/recipes/n_saddle.hpp"
 #include "polder/recipes/ngm.hpp"
+#include "polder/recipes/power_sgd.hpp"
 #include "polder/recipes/q_saddle.hpp"
 #include "polder/recipes/qgm.hpp"
 #include "polder/topology/from_name.hpp"
@@ -65,8 +66,8 @@ auto with_two_messages(const options& o, const Make& make, Use&& use) {
   return with(compressed_gossip<polder::choco_before_step<compressor>>(o));
 }
 
-/// Calls use(algorithm) with the method that the options name.
-template <class Use>
+/// Calls use(algorithm) with the method that the options name; power_sgd only where the backend multiplies matrices.
+template <class Backend, class Use>
 auto with_method(const options& o, Use&& use) {
   namespace recipes = polder::recipes;
   const double beta = o.momentum;
@@ -74,6 +75,12 @@ auto with_method(const options& o, Use&& use) {
   const double clip = o.clip_norm;
   if (o.method == "all_reduce")
     return use(recipes::all_reduce({.beta = beta, .weight_decay = decay, .clip_norm = clip}));
+  if constexpr (polder::matrix_backend<Backend>) {
+    if (o.method == "power_sgd") {
+      return use(
+          recipes::power_sgd({.rank = o.rank, .beta = beta, .weight_decay = decay, .clip_norm = clip, .seed = o.seed}));
+    }
+  }
   if (o.method == "d_psgd") return use(recipes::d_psgd({.weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
   if (o.method == "dsgdm_n") {
     return use(recipes::dsgdm_n({.beta = beta, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
@@ -172,7 +179,7 @@ polder::fit_result<float> run_worker(const Backend& backend, any_communicator<Ba
   if (!o.checkpoint.empty()) how.checkpoints = &checkpoints;
   if (!o.resume.empty()) how.resume_from = o.resume == o.checkpoint ? &checkpoints : &earlier;
 
-  return with_method(o, [&](const auto& parts) {
+  return with_method<Backend>(o, [&](const auto& parts) {
     polder::worker worker(
         parts, backend, counting, weights, *loss, std::span<const float>(x0),
         {.lr = o.rate(how.steps_per_epoch), .total_steps = how.total_steps(), .check_gradient = true});

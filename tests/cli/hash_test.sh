@@ -3,7 +3,7 @@
 . tests/cli/support.sh
 
 run="$digits --workers 4 --epochs 2 --batch 10"
-for method in all_reduce d_psgd dsgdm_n qgm q_saddle choco_sgd deep_squeeze comp_q_saddle ngm ngm_model cga n_saddle comp_ngm comp_cga comp_n_saddle \
+for method in all_reduce power_sgd d_psgd dsgdm_n qgm q_saddle choco_sgd deep_squeeze comp_q_saddle ngm ngm_model cga n_saddle comp_ngm comp_cga comp_n_saddle \
   local_sgd dppf; do
   # shellcheck disable=SC2086
   first=$(hash_of $run --method $method)
@@ -28,7 +28,7 @@ for method in all_reduce d_psgd dsgdm_n qgm q_saddle choco_sgd deep_squeeze comp
 done
 # shellcheck disable=SC2086
 hash_of $run --method qgm --seed 2 >>"$scratch/hashes"
-[ "$(sort -u "$scratch/hashes" | wc -l)" -eq 18 ] || fail "seventeen methods and another seed do not give eighteen hashes"
+[ "$(sort -u "$scratch/hashes" | wc -l)" -eq 19 ] || fail "eighteen methods and another seed do not give nineteen hashes"
 
 # A radius of 0, a push of 0 and compressors that do nothing are the base methods, bit for bit.
 # shellcheck disable=SC2086

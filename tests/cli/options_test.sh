@@ -82,6 +82,10 @@ rejects '--mu 0.5: does not apply to --method dsgdm_n; allowed with qgm, q_saddl
 rejects '--momentum 0.5: does not apply to --method d_psgd' --method d_psgd --momentum 0.5
 rejects '--topology one_peer_exponential: --method ngm answers along every edge' --method ngm --topology one_peer_exponential
 rejects '--push 1: does not apply to --method local_sgd; allowed with dppf' --method local_sgd --push 1
+rejects '--rank 2: does not apply to --method qgm; allowed with power_sgd' --rank 2
+rejects '--backend thrust: .*allowed: eigen, reference' --method power_sgd --backend thrust
+rejects '--rank 0: allowed: a whole number >= 1' --method power_sgd --rank 0
+rejects '--topology ring: does not apply to --method power_sgd' --method power_sgd --topology ring
 rejects '--period 2: does not apply to --method qgm' --period 2
 rejects '--checkpoint-every 5: needs --checkpoint' --checkpoint-every 5
 rejects '--dataset user: needs --data' --dataset user
@@ -180,6 +184,12 @@ used 0.4 --method deep_squeeze --gamma 0.4
 used 0.3 --method choco_sgd --compress top_k:0.25 --gamma derived
 used 1 --method comp_q_saddle --compress none --gamma derived
 used null --method all_reduce
+# PowerSGD: two all-reduces in each of 20 steps on 3 workers; factors of 16 x 64 and 10 x 16, and 26 biases.
+# shellcheck disable=SC2086
+"$POLDER_TRAIN" $digits --method power_sgd --rank 3 --partition iid --workers 3 --epochs 1 --batch 16 >"$scratch/out" 2>&1 ||
+  fail "power_sgd: $(cat "$scratch/out")"
+[ "$(value bytes_sent_per_worker "$scratch/out" | cut -d. -f1)" = $((20 * 4 * 4 * (3 * 26 + 26 + 3 * 80) / 3 + 20 * 2 * 2 * 3 * 8)) ] ||
+  fail "power_sgd sends $(value bytes_sent_per_worker "$scratch/out") bytes"
 # A gradient step that leaves the numbers is a failure, even in the last step.
 status=0
 # shellcheck disable=SC2086
@@ -215,7 +225,7 @@ grep -q 'worker [01], step [0-9]*: the loss is' "$scratch/err" || fail "a diverg
 
 "$POLDER_TRAIN" --help >"$scratch/out" || fail "--help fails"
 for option in --method --workers --topology --dataset --data --model --partition --epochs --batch --lr --lr-schedule \
-  --momentum --mu --rho --gamma --weight-decay --pull --push --period --seed --communicator --backend --eval-every \
+  --momentum --mu --rho --gamma --weight-decay --pull --push --period --rank --seed --communicator --backend --eval-every \
   --clip-norm --label-smoothing --log --report --checkpoint --checkpoint-every --resume --export; do
   grep -q -e "$option " "$scratch/out" || fail "--help does not tell of $option"
 done

@@ -114,6 +114,7 @@ class worker {
     backend_.from_host(x0, params_.writable_x(comm));
     if (options_.equal_start) require_equal_start(x0);
     if constexpr (requires { gradient_.begin(ctx_, gradient_state_); }) gradient_.begin(ctx_, gradient_state_);
+    update_.begin(ctx_, update_state_);
     if constexpr (requires { mixing_.begin(ctx_, mixing_state_); }) mixing_.begin(ctx_, mixing_state_);
   }
   /// The worker refers to the mixing matrix: one that ends with the statement would be gone by the first step.

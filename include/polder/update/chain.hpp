@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include "polder/backend/tensor_backend.hpp"
@@ -67,6 +68,14 @@ struct chain {
         rules);
   }
 
+  template <class Context, class... States>
+  void begin(Context& ctx, state<States...>& s) const {
+    const auto begin_part = [&](const auto& rule, auto& part) {
+      if constexpr (requires { rule.begin(ctx, part); }) rule.begin(ctx, part);
+    };
+    std::apply([&](const auto&... rule) { std::apply([&](auto&... part) { (begin_part(rule, part), ...); }, s.parts); },
+               rules);
+  }
   template <class Context, class... States, class T>
   void prepare(Context& ctx, state<States...>& s, view<typename Context::space, T> g) const {
     prepare_from<0, 0>(ctx, s, g);
@@ -133,21 +142,32 @@ struct chain {
   template <class Context, class State, class T, std::size_t... I>
   void materialize(Context& ctx, State& s, view<typename Context::space, T> g, std::index_sequence<I...> parts) const {
     const auto combined = elements(ctx, s, parts);
-    std::apply(
-        [&](auto... stream) {
-          ctx.backend.map(g.size, ops::materialize<decltype(combined)>{combined}, in(ctx.params.x()), inout(g),
-                          stream...);
-        },
-        streams_of(s, parts));
+    if constexpr (!std::is_same_v<decltype(combined), const ops::chained<>>) {
+      std::apply(
+          [&](auto... stream) {
+            ctx.backend.map(g.size, ops::materialize<decltype(combined)>{combined}, in(ctx.params.x()), inout(g),
+                            stream...);
+          },
+          streams_of(s, parts));
+    }
   }
   template <class Context, class State, std::size_t... I>
   [[nodiscard]] auto elements(Context& ctx, State& s, std::index_sequence<I...>) const {
     return join(std::get<I>(rules).element(ctx, std::get<I>(s.parts))...);
   }
   static auto join() { return ops::chained<>{}; }
+  /// Rules whose work is done when they have prepared leave nothing to the loop: their element is ops::chained<>.
+  template <class... Rest>
+  static auto join(ops::chained<> /*nothing*/, Rest... rest) {
+    return join(rest...);
+  }
   template <class First, class... Rest>
   static auto join(First first, Rest... rest) {
-    return ops::chained<First, Rest...>{first, join(rest...)};
+    return before(first, join(rest...));
+  }
+  template <class First, class... Rest>
+  static auto before(First first, ops::chained<Rest...> rest) {
+    return ops::chained<First, Rest...>{first, rest};
   }
   template <class State, std::size_t... I>
   [[nodiscard]] auto streams_of(State& s, std::index_sequence<I...>) const {
