@@ -36,6 +36,7 @@ polder_train::options options_of(const job& j, const std::string& data) {
   for (std::string& word : words) pointers.push_back(word.data());
   polder_train::options o = polder_train::parse_options(static_cast<int>(pointers.size()), pointers.data());
   o.settle_workers(1);
+  o.deadline = 1e6;  // a set that was stopped for an hour goes on
   return o;
 }
 
