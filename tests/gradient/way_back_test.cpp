@@ -1,6 +1,7 @@
 // The way back of cross-gradients: a memory for each neighbor, and random numbers for each message.
 #include "polder/gradient/way_back.hpp"
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <map>

@@ -1,16 +1,19 @@
 // CHOCO before the step: copies that are the same everywhere, a mean that stays, and what is refused.
 #include "polder/mixing/choco_before_step.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "polder/backend/counting.hpp"
 #include "polder/backend/eigen.hpp"
 #include "polder/backend/reference.hpp"
+#include "polder/compress/error_feedback.hpp"
 #include "polder/compress/half.hpp"
 #include "polder/compress/qsgd.hpp"
 #include "polder/compress/random_k.hpp"
