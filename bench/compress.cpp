@@ -1,76 +1,80 @@
-// Compressors: encode and decode of ten million numbers. `of_memcpy` is the speed as a share of memcpy's in the same
-// run: 1 means that it takes as long as copying the uncompressed vector. `ratio`: bytes of the vector over bytes on the
-// wire.
+// Compressors: encode and decode of ten million numbers, on one thread. `of_memcpy` is the speed as a share of memcpy's
+// in the same row: 1 means that it takes as long as copying the uncompressed vector. `times_libtorch`: how many times as
+// fast as LibTorch's operations, where it was found and has a sequence; `times_topk`: as torch.topk alone. `ratio`: bytes
+// of the vector over bytes on the wire. Times are the least of many, of the thread alone, all of a row in turn.
 #include <benchmark/benchmark.h>
 
 #include <cstddef>
-#include <cstdint>
-#include <span>
+#include <cstring>
 #include <string>
-#include <vector>
 
-#include "polder/compress/error_feedback.hpp"
-#include "polder/compress/half.hpp"
-#include "polder/compress/qsgd.hpp"
-#include "polder/compress/random_k.hpp"
-#include "polder/compress/raw.hpp"
-#include "polder/compress/sign.hpp"
-#include "polder/compress/top_k.hpp"
-#include "polder/core/random.hpp"
-#include "support/memcpy.hpp"
+#include "polder/backend/host_memory.hpp"
+#include "support/codecs.hpp"
+#include "support/contest.hpp"
+
+#if defined(POLDER_HAVE_LIBTORCH)
+#include "support/libtorch_codecs.hpp"
+#endif
 
 namespace {
 
 using namespace polder;
 
-std::vector<float> normal_numbers(std::size_t n) {
-  random_stream random({.seed = 1, .purpose = purpose::test});
-  std::vector<float> x(n);
-  for (float& value : x) value = static_cast<float>(random.normal());
-  return x;
-}
+/// Processor time of a row. The slowest sequences take a third of a second.
+constexpr double row_seconds = 2.0;
 
 template <class K>
-bool add(const std::string& name, const K& k) {
-  const auto run = [k](benchmark::State& state, bool encode) {
-    const auto n = static_cast<std::size_t>(state.range(0));
-    const layout tensors(n);
-    const std::vector<float> x = normal_numbers(n);
-    std::vector<float> y(n, 0.0f);
-    auto memory = k.template init<float>(tensors);
-    std::vector<std::byte> wire(k.template max_bytes<float>(tensors));
-    std::uint64_t step = 0;
-    const auto compress = [&] { return k.template compress<float>(memory, x, tensors, {.step = ++step}, wire); };
-    const std::size_t sent = compress();
-    // as if the vector were read and written, as by a copy
-    bench::run_pass(state, 8 * n, 8 * n, [&] {
-      if (encode) {
-        benchmark::DoNotOptimize(compress());
-      } else {
-        k.template decompress_add<float>(std::span<const std::byte>(wire).first(sent), tensors, 1.0 / 3.0, y);
-        benchmark::DoNotOptimize(y.data());
-      }
-    });
-    state.counters["sent"] = static_cast<double>(sent);
-    state.counters["ratio"] = static_cast<double>(4 * n) / static_cast<double>(sent);
+void run(benchmark::State& state, [[maybe_unused]] const std::string& name, const K& k, bool encode) {
+  const auto n = static_cast<std::size_t>(state.range(0));
+  bench::codec_at_work<K> codec(k, n);
+  codec.encode();
+  host_buffer<float> copy(n);
+  const auto copy_all = [&] {
+    std::memcpy(copy.data(), codec.x(), n * sizeof(float));
+    benchmark::DoNotOptimize(copy.data());
+    benchmark::ClobberMemory();
   };
-  for (const bool encode : {true, false}) {
-    const std::string row = name + (encode ? "/encode" : "/decode_add");
-    benchmark::RegisterBenchmark(row.c_str(), [run, encode](benchmark::State& state) { run(state, encode); })
-        ->Arg(10000000)
-        ->Unit(benchmark::kMicrosecond)
-        ->UseRealTime();
+  const auto pass = [&] { encode ? codec.encode() : codec.decode_add(); };
+  for (auto _ : state) {
+#if defined(POLDER_HAVE_LIBTORCH)
+    const c10::InferenceMode without_gradients;
+    const bench::libtorch_codec rival = bench::libtorch_codec_for(name, codec.x(), n);
+    if (rival.encode) rival.encode();
+    const auto rival_pass = [&] {
+      const auto& sequence = encode ? rival.encode : rival.decode_add;
+      if (sequence) sequence();
+    };
+    const auto topk = [&] {
+      if (encode && rival.topk_alone) rival.topk_alone();
+    };
+    const auto [copied, took, rival_took, topk_took] =
+        bench::least_seconds(row_seconds, copy_all, pass, rival_pass, topk);
+    if (rival.encode) state.counters["times_libtorch"] = rival_took / took;
+    if (encode && rival.topk_alone) state.counters["times_topk"] = topk_took / took;
+#else
+    const auto [copied, took] = bench::least_seconds(row_seconds, copy_all, pass);
+#endif
+    state.SetIterationTime(took);
+    state.counters["of_memcpy"] = copied / took;
   }
-  return true;
+  state.counters["sent"] = static_cast<double>(codec.sent());
+  state.counters["ratio"] = static_cast<double>(4 * n) / static_cast<double>(codec.sent());
 }
 
-const bool registered = add("raw", raw{}) && add("half_bf16", half{}) && add("half_fp16", half{half_format::fp16}) &&
-                        add("sign", sign{}) && add("top_k_1_percent", top_k{0.01}) &&
-                        add("top_k_25_percent", top_k{0.25}) && add("random_k_1_percent", random_k{0.01}) &&
-                        add("qsgd_8", qsgd{}) && add("qsgd_8_buckets_of_512", qsgd{.bucket = 512}) &&
-                        add("qsgd_4", qsgd{.bits = 4}) &&
-                        add("qsgd_4_sign_beside", qsgd{.bits = 4, .levels = qsgd::level_mode::sign_beside}) &&
-                        add("error_feedback_sign", error_feedback{sign{}});
+const bool registered = [] {
+  bench::for_each_codec([](const std::string& name, const auto& k) {
+    for (const bool encode : {true, false}) {
+      const std::string row = name + (encode ? "/encode" : "/decode_add");
+      benchmark::RegisterBenchmark(row.c_str(),
+                                   [name, k, encode](benchmark::State& state) { run(state, name, k, encode); })
+          ->Arg(10000000)
+          ->Iterations(1)
+          ->Unit(benchmark::kMicrosecond)
+          ->UseManualTime();
+    }
+  });
+  return true;
+}();
 
 }  // namespace
 

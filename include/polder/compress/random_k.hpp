@@ -143,16 +143,15 @@ struct random_k {
       T* to = y.data() + tensor.offset;
       if constexpr (!Sink::adds) std::fill_n(to, m, T{0});
       bool finite = true;
-      // where every eighth cache line or more is touched, reading all in order beats waiting for some
-      const auto fetch = [&](std::size_t begin, std::size_t end) {
-        if (k >= m / 128) detail::fetch_ahead(to + begin, end - begin);
-      };
-      positions.draw(m, k, fetch, [&](std::size_t i) {
+      detail::scattered numbers(to, [&](std::size_t i) {
         const auto value = static_cast<T>(stretch * static_cast<double>(detail::load_value<float>(from)));
         finite &= detail::is_finite(value);
         sink(to[i], value);
         from += sizeof(float);
       });
+      const auto nothing = [](std::size_t, std::size_t) {};
+      positions.draw(m, k, nothing, [&](std::size_t i) { numbers.add(i); });
+      numbers.finish();
       detail::require_finite_payload(finite, codec::random_k, tensor);
     }
   }

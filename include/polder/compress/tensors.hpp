@@ -141,13 +141,35 @@ struct input_with_memory {
   }
 };
 
-/// Asks for numbers that will be read and written soon.
-template <class T>
-inline void fetch_ahead([[maybe_unused]] T* numbers, [[maybe_unused]] std::size_t count) {
+/// Changes numbers of a vector, one here and one there, in the order in which they are named: a batch of them comes from
+/// memory together instead of one after the other.
+template <class T, class Change>
+class scattered {
+ public:
+  /// change(i) changes number i.
+  scattered(T* numbers, const Change& change) : numbers_(numbers), change_(change) {}
+
+  POLDER_INLINE void add(std::size_t i) {
 #if defined(__GNUC__) || defined(__clang__)
-  for (std::size_t i = 0; i < count; i += 64 / sizeof(T)) __builtin_prefetch(numbers + i, 1);
+    __builtin_prefetch(numbers_ + i, 1);
 #endif
-}
+    batch_[count_] = i;
+    if (++count_ == size) finish();
+  }
+  /// Changes what is left.
+  void finish() {
+    for (std::size_t j = 0; j < count_; ++j) change_(batch_[j]);
+    count_ = 0;
+  }
+
+ private:
+  static constexpr std::size_t size = 64;
+
+  [[maybe_unused]] T* numbers_;
+  Change change_;
+  std::size_t count_ = 0;
+  std::size_t batch_[size];
+};
 
 template <class T>
 [[nodiscard]] bool is_finite(T x) {

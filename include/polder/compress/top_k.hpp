@@ -176,7 +176,11 @@ struct top_k {
         sink(to[i], static_cast<T>(value));
         values += sizeof value;
       };
-      const bool right = code.bitmap ? read_bitmap(from, m, k, take) : read_offsets(from, m, k, code.offset_bits, take);
+      detail::scattered numbers(to, take);
+      const bool right = code.bitmap
+                             ? read_bitmap(from, m, k, take)
+                             : read_offsets(from, m, k, code.offset_bits, [&](std::size_t i) { numbers.add(i); });
+      numbers.finish();
       require<compress_error>(right, "top_k: the message's positions in tensor \"", tensor.name, "\" are not ", k,
                               " ascending ones below ", m);
       detail::require_finite_payload(finite, codec::top_k, tensor);
