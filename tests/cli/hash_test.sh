@@ -48,13 +48,16 @@ done
   fail "dppf with push 0 is not local_sgd"
 
 # Measuring what compression loses changes nothing else, and is told only where it was asked for.
-for method in choco_sgd deep_squeeze comp_q_saddle; do
+for method in choco_sgd deep_squeeze comp_q_saddle comp_n_saddle; do
   log=$scratch/$method.jsonl
   # shellcheck disable=SC2086
   measured=$(hash_of $run --method $method --compress qsgd:3:64 --measure-compression on --log "$log")
   [ -n "$(value compression_error "$scratch/hash.out")" ] || fail "$method: the summary tells no compression error"
-  [ "$(grep -c '"compression_error": 0.*"compression_error_length": 0' "$log")" -eq 2 ] ||
+  [ "$(grep -c '"compression_error": 0\.[0-9]*, "compression_error_length": [0-9.]*' "$log")" -eq 2 ] ||
     fail "$method: the log tells no compression error: $(cat "$log")"
+  # Of the gradients that go back: the scaled sign of a gradient loses some of it, and not all.
+  [ $method != comp_n_saddle ] || [ "$(grep -c '"compression_error_cross": 0\.[0-9]' "$log")" -eq 2 ] ||
+    fail "$method: the log tells no compression error of gradients: $(cat "$log")"
   bytes=$(value bytes_sent_per_worker "$scratch/hash.out")
   # shellcheck disable=SC2086
   [ "$(hash_of $run --method $method --compress qsgd:3:64)" = "$measured" ] || fail "$method: another hash when measured"
