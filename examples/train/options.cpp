@@ -35,7 +35,6 @@ struct method {
 const std::vector<method>& methods() {
   static const std::vector<method> all{
       {"all_reduce", "exact averaging in every step: the upper bound", {"--momentum"}},
-      {"power_sgd", "all_reduce of low-rank factors of the gradients", {"--momentum", "--rank"}},
       {"d_psgd", "gossip with the neighbors, no momentum", {"--topology", "--gamma"}},
       {"dsgdm_n", "gossip, local Nesterov momentum", {"--topology", "--gamma", "--momentum"}},
       {"qgm", "gossip, quasi-global momentum", {"--topology", "--gamma", "--momentum", "--mu"}},
@@ -84,6 +83,7 @@ const std::vector<method>& methods() {
       {"dppf",
        "averaging every few steps with a push that keeps workers apart",
        {"--momentum", "--period", "--pull", "--push", "--push-schedule"}},
+      {"power_sgd", "all_reduce of low-rank factors of the gradients", {"--momentum", "--rank"}},
   };
   return all;
 }

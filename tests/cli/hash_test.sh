@@ -3,8 +3,8 @@
 . tests/cli/support.sh
 
 run="$digits --workers 4 --epochs 2 --batch 10"
-for method in all_reduce power_sgd d_psgd dsgdm_n qgm q_saddle choco_sgd deep_squeeze comp_q_saddle ngm ngm_model cga n_saddle comp_ngm comp_cga comp_n_saddle \
-  local_sgd dppf; do
+for method in all_reduce d_psgd dsgdm_n qgm q_saddle choco_sgd deep_squeeze comp_q_saddle ngm ngm_model cga n_saddle comp_ngm comp_cga comp_n_saddle \
+  local_sgd dppf power_sgd; do
   # shellcheck disable=SC2086
   first=$(hash_of $run --method $method)
   [ -n "$first" ] || fail "$method does not run"
