@@ -81,7 +81,7 @@ struct run_set {
   std::vector<codec> codecs;
 };
 
-/// The sets by name: full, reduced (one seed, one alpha) and tiny (the test of this program).
+/// The sets by name: full, reduced (one seed, one alpha, one codec) and tiny (the test of this program).
 inline run_set set_named(std::string_view name) {
   const std::vector<std::string> steps{"1", "0.7", "0.4"};
   const std::vector<codec> codecs{{"4", "qsgd:7:256", steps}, {"8", "qsgd:3:64", steps}};
@@ -100,6 +100,7 @@ inline run_set set_named(std::string_view name) {
     full.name = "reduced";
     full.alphas = {"0.01"};
     full.seeds = {"1"};
+    full.codecs.resize(1);
     return full;
   }
   polder::require<polder::config_error>(name == "tiny", "there is no set '", name,

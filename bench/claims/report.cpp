@@ -84,7 +84,7 @@ void tell_commands(page& to, const run_set& set, const results& all) {
       " bench/claims/saddle.sh --reduced`; this document again from the lines: `sh bench/claims/saddle.sh"
       " --report-only`. Each run is a command line of polder-train (with `--data DIR` where the data are not "
       "installed),"
-      " which gives the `param_hash` of its line on a machine of this kind. For seed ",
+      " which gives the `param_hash` of its line at the commit and on a machine of the line. For seed ",
       set.seeds.front(), " and alpha ", set.alphas.front(), ":\n");
   to.put("```text");
   for (const auto& each : all.lines()) {

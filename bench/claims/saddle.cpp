@@ -90,7 +90,8 @@ int main(int argc, char** argv) {
                                     "polder_claims_saddle", "polder " POLDER_VERSION_STRING,
                                     "bench/claims/saddle.sh builds this program and calls it.");
     line.any("--out", "PATH", o.out, "PATH.jsonl holds the runs, PATH.md and PATH_*.svg tell of them");
-    line.choice("--set", o.set, {"full", "reduced", "tiny"}, "which runs: all; one seed and one alpha; a test's");
+    line.choice("--set", o.set, {"full", "reduced", "tiny"},
+                "which runs: all; one seed, one alpha and one codec; a test's");
     line.choice("--part", o.part, {"all", "quasi_global", "cross_gradients", "report"},
                 "only the runs of some methods, or none: write the report from the runs that are there");
     line.any("--tuning", "FILE", o.tuning, "takes runs that tune from this file of another set, where it has them");
