@@ -180,7 +180,7 @@ uses<cross_gradients<Inner, any_feedback>, gradient_formula> uses_of(
   uses<part, gradient_formula> all;
   const auto add = [&](const std::string& name, const any_compressor& k, bool feedback, const std::string& written,
                        part value) {
-    value.compressor = {k, feedback};
+    value.compressor = {.inner = {k, false}, .on = feedback};
     all.push_back(crossed_use((feedback ? ", error_feedback{" + name + "}" : ", " + name) + written, value));
     all.back().formula.back = codec_of(k);
     all.back().formula.feedback = feedback;
