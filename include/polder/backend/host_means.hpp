@@ -12,6 +12,7 @@
 #include "polder/backend/host_memory.hpp"
 #include "polder/backend/host_vectors.hpp"
 #include "polder/backend/tensor_backend.hpp"
+#include "polder/core/config.hpp"
 #include "polder/ops/arithmetic.hpp"
 
 namespace polder::detail {
@@ -75,18 +76,18 @@ inline void mean_of_few(const host_view<const T>* vectors, T* mean, std::size_t 
     const std::size_t size = std::min(loop_block, (count - i) / sum_lanes * sum_lanes);
     T* const to = streaming ? staging : mean + i;
     for (std::size_t done = 0; done < size; done += sum_lanes) {
-#pragma GCC unroll 8
+      POLDER_UNROLL
       for (std::size_t p = 0; p < lane_packs; ++p) {
         const std::size_t at = done + p * pack_size;
         double_pack values[Vectors], center{};
-#pragma GCC unroll 8
+        POLDER_UNROLL
         for (std::size_t m = 0; m < Vectors; ++m) {
           load(x[m] + i + at, values[m]);
           add_product(center, weight, values[m]);
         }
         store(center, to + at);
         load(to + at, center);
-#pragma GCC unroll 8
+        POLDER_UNROLL
         for (std::size_t m = 0; m < Vectors; ++m) add_squared_gap(sums[m][p], values[m], center);
       }
     }

@@ -18,3 +18,10 @@
 #else
 #define POLDER_INLINE inline
 #endif
+
+// Before a loop of at most eight rounds whose number the compiler knows. Not for nvcc, which warns of the pragma.
+#if defined(__GNUC__) && !defined(__CUDACC__)
+#define POLDER_UNROLL _Pragma("GCC unroll 8")
+#else
+#define POLDER_UNROLL
+#endif
