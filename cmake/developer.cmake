@@ -33,6 +33,8 @@ endmacro()
 add_library(polder_developer_mpi INTERFACE)
 target_link_libraries(polder_developer_mpi INTERFACE polder::mpi)
 if(POLDER_SANITIZE MATCHES "address")
-  target_sources(polder_developer_mpi INTERFACE "${PROJECT_SOURCE_DIR}/tests/support/keep_libraries.cpp")
+  # In the program alone: an object library that it is linked from would bring the same function once more.
+  target_sources(polder_developer_mpi INTERFACE
+    "$<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:${PROJECT_SOURCE_DIR}/tests/support/keep_libraries.cpp>")
   target_link_options(polder_developer_mpi INTERFACE -rdynamic)
 endif()
