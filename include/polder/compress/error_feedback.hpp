@@ -8,6 +8,7 @@
 
 #include "polder/backend/host_memory.hpp"
 #include "polder/compress/compressor.hpp"
+#include "polder/core/config.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 
@@ -54,8 +55,8 @@ struct error_feedback {
   }
 
   template <class T>
-  std::size_t compress(state<T>& s, std::span<const T> v, const layout& tensors, const stamp& which,
-                       std::span<std::byte> out) const {
+  POLDER_NOINLINE std::size_t compress(state<T>& s, std::span<const T> v, const layout& tensors, const stamp& which,
+                                       std::span<std::byte> out) const {
     const std::span<T> e = s.memory.view();
     require<config_error>(v.size() == e.size() && tensors.size() == e.size(), "error_feedback: the memory has ",
                           e.size(), " numbers, the vector ", v.size(), ", the layout ", tensors.size());

@@ -14,6 +14,7 @@
 #include "polder/compress/packing.hpp"
 #include "polder/compress/selection.hpp"
 #include "polder/compress/tensors.hpp"
+#include "polder/core/config.hpp"
 #include "polder/ops/quantize.hpp"
 
 namespace polder {
@@ -111,8 +112,8 @@ struct top_k {
 
   /// Writes positions and values; false where a value does not fit into float32.
   template <class T>
-  static bool write_kept(const T* x, std::size_t m, std::size_t k, detail::magnitude_cut<T> cut, std::byte* to,
-                         std::byte* values) {
+  POLDER_NOINLINE static bool write_kept(const T* x, std::size_t m, std::size_t k, detail::magnitude_cut<T> cut,
+                                         std::byte* to, std::byte* values) {
     const detail::index_code code = detail::index_code_of(m, k);
     detail::bit_writer offsets(to);
     bool fits = true;
@@ -141,7 +142,8 @@ struct top_k {
   }
 
   template <class T, class Sink>
-  void decode(std::span<const std::byte> bytes, const layout& tensors, std::span<T> y, const Sink& sink) const {
+  POLDER_NOINLINE void decode(std::span<const std::byte> bytes, const layout& tensors, std::span<T> y,
+                              const Sink& sink) const {
     detail::check_keep(codec::top_k, keep);
     detail::check_numbers(codec::top_k, y.size(), tensors);
     const std::byte* from = open_message(bytes, header<T>(tensors)).data();

@@ -18,3 +18,10 @@
 #else
 #define POLDER_INLINE inline
 #endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define POLDER_NOINLINE \
+  __attribute__((noinline))  ///< for passes over memory: inside long functions g++ leaves loops slow
+#else
+#define POLDER_NOINLINE
+#endif
