@@ -1,5 +1,6 @@
-// Training throughput of the engine on one thread: samples per second of a forward and a backward pass at batch 32, as
-// a share of the matrix-product peak measured in the same run, and beside LibTorch where it was found. Neither side
+// Training throughput of the engine on one thread: samples per second of a forward and a backward pass at batch 32,
+// beside LibTorch where it was found, and as a share of two peaks measured in the same run: of a large matrix product
+// (of_gemm_peak), and of multiply-adds in registers (of_fma_peak), beyond which the processor cannot go. Neither side
 // takes an optimizer step. LibTorch is only as fast as the BLAS it finds: compare with an optimized one (Debian:
 // libopenblas0). Times are the thread's own (CPU time), so that a busy machine disturbs them less.
 #include <benchmark/benchmark.h>
@@ -9,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <ctime>
-#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,6 +25,7 @@
 #include "polder/core/random.hpp"
 #include "polder/nn/model.hpp"
 #include "polder/nn/models.hpp"
+#include "polder/nn/simd.hpp"
 
 namespace {
 
@@ -68,19 +69,51 @@ double thread_seconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-/// Operations per second of a square product of 512 x 512 numbers, the best of a tenth of a second.
-double product_peak() {
-  constexpr std::size_t n = 512;
-  std::vector<float> a(n * n, 0.5f), b(n * n, 0.25f), c(n * n);
-  const eigen_backend backend;
-  double best = std::numeric_limits<double>::infinity();
+/// Operations per second of `work`, of which one call does `operations`: the median of a tenth of a second.
+template <class Work>
+double rate(double operations, const Work& work) {
+  std::vector<double> seconds;
   for (const double end = thread_seconds() + 0.1; thread_seconds() < end;) {
     const double start = thread_seconds();
+    work();
+    seconds.push_back(thread_seconds() - start);
+  }
+  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
+  std::nth_element(seconds.begin(), middle, seconds.end());
+  return operations / *middle;
+}
+
+/// A square product of 512 x 512 numbers.
+double product_peak() {
+  constexpr std::size_t n = 512;
+  static std::vector<float> a(n * n, 0.5f), b(n * n, 0.25f), c(n * n);
+  const eigen_backend backend;
+  return rate(2.0 * n * n * n, [&] {
     backend.gemm(transpose::no, transpose::no, n, n, n, 1.0f, a.data(), n, b.data(), n, 0.0f, c.data(), n);
     benchmark::DoNotOptimize(c.data());
-    best = std::min(best, thread_seconds() - start);
-  }
-  return 2.0 * n * n * n / best;
+  });
+}
+
+/// What the arithmetic units can do at all: multiply-adds of vectors that stay in registers, enough of them independent
+/// of each other that none waits for the one before.
+double arithmetic_peak() {
+  using vector = nn::detail::vec<float>;
+  constexpr std::size_t independent = 12;
+  constexpr std::size_t rounds = 50000;
+  float factor = 0.5f, summand = 1.0f;
+  benchmark::DoNotOptimize(factor);
+  benchmark::DoNotOptimize(summand);
+  return rate(2.0 * independent * rounds * nn::detail::lanes<float>, [&] {
+    vector sums[independent];
+    for (std::size_t i = 0; i < independent; ++i) sums[i] = vector{} + factor * static_cast<float>(i);
+    for (std::size_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 12
+      for (std::size_t i = 0; i < independent; ++i) sums[i] = sums[i] * factor + summand;
+    }
+    vector total{};
+    for (const vector& sum : sums) total += sum;
+    benchmark::DoNotOptimize(total);
+  });
 }
 
 /// Noise with random labels: the cost does not depend on what is learned.
@@ -98,7 +131,7 @@ struct noise {
 /// Runs `step` as the benchmark's loop and reports what it means for `model`.
 template <class Step>
 void report(benchmark::State& state, const contestant& model, const Step& step) {
-  const double peak = product_peak();
+  const double peak = product_peak(), limit = arithmetic_peak();
   for (int warm_up = 0; warm_up < 3; ++warm_up) step();
   const double start = thread_seconds();
   for (auto _ : state) step();
@@ -106,6 +139,7 @@ void report(benchmark::State& state, const contestant& model, const Step& step) 
   state.counters["samples/s"] = samples;
   state.counters["GFLOP/s"] = samples * model.operations() * 1e-9;
   state.counters["of_gemm_peak"] = samples * model.operations() / peak;
+  state.counters["of_fma_peak"] = samples * model.operations() / limit;
 }
 
 void train_polder(benchmark::State& state, const contestant& chosen) {

@@ -1,26 +1,30 @@
 // One of the compressors, chosen at run time: a compressor itself.
 #pragma once
 
-#include <charconv>
 #include <cstddef>
 #include <optional>
 #include <span>
 #include <string_view>
 #include <variant>
 
+#include "polder/compress/error_feedback.hpp"
 #include "polder/compress/half.hpp"
+#include "polder/compress/measured.hpp"
 #include "polder/compress/qsgd.hpp"
 #include "polder/compress/random_k.hpp"
 #include "polder/compress/raw.hpp"
 #include "polder/compress/sign.hpp"
 #include "polder/compress/top_k.hpp"
+#include "train/number.hpp"
 
 namespace polder_train {
 
 struct any_compressor {
   static constexpr bool fixed_size = true;
   static constexpr const char* names =
-      "none, qsgd:BITS (2 to 8, sign included), sign, top_k:KEEP, random_k:KEEP, bf16, fp16";
+      "none, qsgd:BITS (2 to 8, sign included), qsgd:BITS:BUCKET (64 to 4096 numbers share a norm, else a tensor's), "
+      "sign, "
+      "top_k:KEEP, random_k:KEEP, bf16, fp16";
 
   std::variant<polder::raw, polder::qsgd, polder::sign, polder::top_k, polder::random_k, polder::half> chosen{};
 
@@ -28,6 +32,12 @@ struct any_compressor {
   [[nodiscard]] polder::no_compressor_state init(const polder::layout& tensors) const {
     std::visit([&](const auto& k) { (void)k.template init<T>(tensors); }, chosen);
     return {};
+  }
+  [[nodiscard]] double contraction(const polder::layout& tensors) const {
+    return std::visit([&](const auto& k) { return k.contraction(tensors); }, chosen);
+  }
+  [[nodiscard]] double effective_contraction(const polder::layout& tensors) const {
+    return std::visit([&](const auto& k) { return polder::effective_contraction(k, tensors); }, chosen);
   }
   template <class T>
   [[nodiscard]] std::size_t max_bytes(const polder::layout& tensors) const {
@@ -53,23 +63,14 @@ struct any_compressor {
     using polder::scaling;
     const std::size_t colon = text.find(':');
     const std::string_view name = text.substr(0, colon);
-    double number = 0.0;
-    if (colon != text.npos) {
-      const std::string_view digits = text.substr(colon + 1);
-      const auto end = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-      if (digits.empty() || end.ec != std::errc{} || end.ptr != digits.data() + digits.size()) return std::nullopt;
-    }
-    const bool share = colon != text.npos && number > 0.0 && number <= 1.0;
-    if (name == "top_k") return share ? std::optional(any_compressor{polder::top_k{.keep = number}}) : std::nullopt;
+    if (name == "qsgd") return colon == text.npos ? std::nullopt : parse_qsgd(text.substr(colon + 1));
+    const std::optional<double> number = colon == text.npos ? 0.0 : number_in<double>(text.substr(colon + 1));
+    if (!number) return std::nullopt;
+    const bool share = *number > 0.0 && *number <= 1.0;
+    if (name == "top_k") return share ? std::optional(any_compressor{polder::top_k{.keep = *number}}) : std::nullopt;
     if (name == "random_k") {
       if (!share) return std::nullopt;
-      return any_compressor{polder::random_k{.keep = number, .scale = scaling::contraction}};
-    }
-    if (name == "qsgd") {
-      if (colon == text.npos || !(number >= 2.0 && number <= 8.0)) return std::nullopt;
-      const auto bits = static_cast<unsigned>(number);
-      if (static_cast<double>(bits) != number) return std::nullopt;
-      return any_compressor{polder::qsgd{.bits = bits, .scale = scaling::contraction}};
+      return any_compressor{polder::random_k{.keep = *number, .scale = scaling::contraction}};
     }
     if (colon != text.npos) return std::nullopt;
     if (name == "none") return any_compressor{};
@@ -78,8 +79,65 @@ struct any_compressor {
     if (name == "fp16") return any_compressor{polder::half{.format = polder::half_format::fp16}};
     return std::nullopt;
   }
+
+ private:
+  /// "BITS" or "BITS:BUCKET".
+  [[nodiscard]] static std::optional<any_compressor> parse_qsgd(std::string_view text) {
+    const std::size_t colon = text.find(':');
+    const std::optional<unsigned> bits = number_in<unsigned>(text.substr(0, colon));
+    const std::optional<std::size_t> bucket =
+        colon == text.npos ? std::size_t{0} : number_in<std::size_t>(text.substr(colon + 1));
+    if (!bits || *bits < 2 || *bits > 8 || !bucket) return std::nullopt;
+    if (colon != text.npos && (*bucket < 64 || *bucket > 4096)) return std::nullopt;
+    return any_compressor{polder::qsgd{.bits = *bits, .scale = polder::scaling::contraction, .bucket = *bucket}};
+  }
 };
 
 static_assert(polder::compressor<any_compressor, float>);
+
+/// The same with error feedback, or without it.
+struct any_feedback {
+  static constexpr bool fixed_size = any_compressor::fixed_size;
+  using plain = polder::measured<any_compressor>;
+  using fed_back = polder::error_feedback<plain>;
+
+  plain inner{};
+  bool on = true;
+
+  template <class T>
+  struct state {
+    std::variant<typename fed_back::template state<T>, typename plain::template state<T>> memory;
+    template <class Visitor>
+    void visit(Visitor&& visitor) {
+      std::visit([&](auto& one) { one.visit(visitor); }, memory);
+    }
+  };
+  template <class T>
+  [[nodiscard]] state<T> init(const polder::layout& tensors) const {
+    if (on) return {fed_back{inner}.template init<T>(tensors)};
+    return {inner.template init<T>(tensors)};
+  }
+  template <class T>
+  [[nodiscard]] std::size_t max_bytes(const polder::layout& tensors) const {
+    return inner.template max_bytes<T>(tensors);
+  }
+  template <class T>
+  std::size_t compress(state<T>& s, std::span<const T> x, const polder::layout& tensors, const polder::stamp& which,
+                       std::span<std::byte> out) const {
+    return on ? fed_back{inner}.template compress<T>(std::get<0>(s.memory), x, tensors, which, out)
+              : inner.template compress<T>(std::get<1>(s.memory), x, tensors, which, out);
+  }
+  template <class T>
+  void decompress(std::span<const std::byte> bytes, const polder::layout& tensors, std::span<T> y) const {
+    inner.template decompress<T>(bytes, tensors, y);
+  }
+  template <class T>
+  void decompress_add(std::span<const std::byte> bytes, const polder::layout& tensors, double weight,
+                      std::span<T> y) const {
+    inner.template decompress_add<T>(bytes, tensors, weight, y);
+  }
+};
+
+static_assert(polder::compressor<any_feedback, float>);
 
 }  // namespace polder_train

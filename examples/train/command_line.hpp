@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -14,18 +13,10 @@
 #include <vector>
 
 #include "polder/core/error.hpp"
+#include "train/number.hpp"
 #include "train/usage_error.hpp"
 
 namespace polder_train {
-
-/// The number that the whole text is, if it is one.
-template <class Number>
-[[nodiscard]] std::optional<Number> number_in(std::string_view from) {
-  Number number{};
-  const auto end = std::from_chars(from.data(), from.data() + from.size(), number);
-  if (from.empty() || end.ec != std::errc{} || end.ptr != from.data() + from.size()) return std::nullopt;
-  return number;
-}
 
 /// "a, b, c"
 template <class Items>

@@ -43,27 +43,47 @@ const std::vector<method>& methods() {
        {"--topology", "--gamma", "--momentum", "--mu", "--rho"}},
       {"choco_sgd",
        "dsgdm_n with compressed differences to what the neighbors know",
-       {"--topology", "--gamma", "--momentum", "--compress"},
+       {"--topology", "--gamma", "--momentum", "--compress", "--measure-compression"},
        true,
        true},
       {"deep_squeeze",
        "dsgdm_n with compressed parameters and error feedback",
-       {"--topology", "--gamma", "--momentum", "--compress"},
+       {"--topology", "--gamma", "--momentum", "--compress", "--measure-compression"},
        true,
        true},
       {"comp_q_saddle",
        "q_saddle with compressed differences, or parameters (--error-feedback on)",
-       {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--compress", "--error-feedback"},
+       {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--compress", "--error-feedback",
+        "--measure-compression"},
        true,
        true},
       {"ngm", "mean of data-variant cross-gradients", {"--topology", "--gamma", "--momentum"}, true},
       {"ngm_model", "mean of model-variant cross-gradients", {"--topology", "--gamma", "--momentum"}, true},
       {"cga", "cross-gradients by a quadratic program", {"--topology", "--gamma", "--momentum"}, true},
       {"n_saddle", "mean of sharpness-aware cross-gradients", {"--topology", "--gamma", "--momentum", "--rho"}, true},
+      {"comp_ngm",
+       "ngm with both of its messages compressed",
+       {"--topology", "--gamma", "--momentum", "--compress", "--compress-cross", "--error-feedback",
+        "--measure-compression"},
+       true,
+       true},
+      {"comp_cga",
+       "cga with both of its messages compressed",
+       {"--topology", "--gamma", "--momentum", "--compress", "--compress-cross", "--error-feedback",
+        "--measure-compression"},
+       true,
+       true},
+      {"comp_n_saddle",
+       "n_saddle with both of its messages compressed",
+       {"--topology", "--gamma", "--momentum", "--rho", "--compress", "--compress-cross", "--error-feedback",
+        "--measure-compression"},
+       true,
+       true},
       {"local_sgd", "averaging every few steps", {"--momentum", "--period", "--pull"}},
       {"dppf",
        "averaging every few steps with a push that keeps workers apart",
        {"--momentum", "--period", "--pull", "--push", "--push-schedule"}},
+      {"power_sgd", "all_reduce of low-rank factors of the gradients", {"--momentum", "--rank"}},
   };
   return all;
 }
@@ -95,6 +115,11 @@ bool accepted(Read&& read) {
 bool is_partition(const std::string& given) {
   return accepted([&] { return polder::data::parse_partition(given); });
 }
+bool is_compressor(const std::string& given) { return any_compressor::parse(given).has_value(); }
+bool is_gamma(const std::string& given) {
+  const auto number = number_in<double>(given);
+  return given == "derived" || (number && *number > 0.0 && *number <= 1.0);
+}
 /// "cosine:5" in its parts.
 struct schedule_parts {
   std::string_view kind;
@@ -120,17 +145,28 @@ void add_method(command_line& line, options& o) {
   line.choice("--method", o.method, names, "how workers learn and talk; see below");
   line.whole("--workers", o.workers, 1, "how many train together; with mpi: the number of ranks", 256);
   line.any("--topology", "GRAPH", o.topology, text("who talks to whom: ", polder::topology::allowed_names));
-  line.number("--gamma", o.gamma, {.high = 1.0, .open_low = true, .said = "a number in (0, 1]"},
-              "consensus step: the share of the mixing that is done; with --compress 0.5 unless given");
+  line.word("--gamma", "X", o.gamma_given,
+            "consensus step: the share of the mixing that is done; with --compress 0.5 unless given (the comp_… of "
+            "cross-gradients with --compress none: 1); derived: what is safe "
+            "for graph and compressor without gradients, mostly less (choco_sgd, comp_q_saddle)",
+            "a number in (0, 1], or derived", is_gamma);
+  line.whole<std::size_t>("--rank", o.rank, 1, "of the factors that are averaged in place of gradients (power_sgd)");
   line.whole<std::uint64_t>("--period", o.period, 1, "local steps per communication (local_sgd, dppf)");
   line.number("--pull", o.pull, {.high = 2.0, .open_low = true, .open_high = true, .said = "a number in (0, 2)"},
               "alpha, how far workers go to their average in a round (dppf; local_sgd, where the default is 1)");
   line.number("--push", o.push, not_negative, "lambda, how far they are pushed from it: a length (dppf)");
   line.word("--compress", "KIND", o.compress,
-            text("how messages are compressed: ", any_compressor::names, " (choco_sgd, deep_squeeze, comp_q_saddle)"),
-            any_compressor::names, [](const auto& given) { return any_compressor::parse(given).has_value(); });
-  line.choice("--error-feedback", o.error_feedback, {"off", "on"},
-              "on: compress the parameters, and keep the error for the next message (comp_q_saddle)");
+            text("how parameters are compressed: ", any_compressor::names, " (choco_sgd, deep_squeeze, comp_…)"),
+            any_compressor::names, is_compressor);
+  line.word("--compress-cross", "KIND", o.compress_cross,
+            "how the gradients that go back are compressed: as --compress (comp_ngm, comp_cga, comp_n_saddle)",
+            any_compressor::names, is_compressor);
+  line.choice(
+      "--error-feedback", o.error_feedback, {"off", "on"},
+      "on: keep the error for the next message; of the parameters, which are then compressed as they are "
+      "(comp_q_saddle), or of the gradients for each neighbor (comp_ngm, comp_cga, comp_n_saddle: on unless given)");
+  line.choice("--measure-compression", o.measure_compression, {"off", "on"},
+              "on: log and summary tell what compression loses (all methods with --compress)");
   line.choice("--push-schedule", o.push_schedule, {"fixed", "increasing", "decreasing"},
               "the push over the run (dppf)");
 }
@@ -169,7 +205,7 @@ void add_training(command_line& line, options& o) {
   line.number("--momentum", o.momentum, coefficient, "beta (all but d_psgd)");
   line.number("--mu", o.mu, coefficient, "memory of the quasi-global momentum (qgm, q_saddle, comp_q_saddle)");
   line.number("--rho", o.rho, not_negative,
-              "radius of the sharpness-aware gradient (q_saddle, comp_q_saddle, n_saddle)");
+              "radius of the sharpness-aware gradient (q_saddle, n_saddle, comp_q_saddle, comp_n_saddle)");
   line.number("--weight-decay", o.weight_decay, not_negative, "coupled weight decay");
   line.number("--clip-norm", o.clip_norm, not_negative, "greatest norm of a worker's gradient; 0: none");
   line.number("--label-smoothing", o.label_smoothing, coefficient, "share of the label that goes to all classes");
@@ -216,8 +252,9 @@ void add_output(command_line& line, options& o) {
 
 /// What one option says about another.
 void check_together(const command_line& line, const options& o) {
-  for (const char* const option : {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--compress",
-                                   "--error-feedback", "--period", "--pull", "--push", "--push-schedule"}) {
+  for (const char* const option :
+       {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--compress", "--compress-cross", "--error-feedback",
+        "--measure-compression", "--rank", "--period", "--pull", "--push", "--push-schedule"}) {
     if (!line.given(option) || o.has(option)) continue;
     std::vector<std::string> owners;
     for (const method& m : methods()) {
@@ -226,6 +263,14 @@ void check_together(const command_line& line, const options& o) {
     fail<usage_error>(option, " ", line.value(option), ": does not apply to --method ", o.method, "; allowed with ",
                       joined(owners));
   }
+  require<usage_error>(!o.has("--compress-cross") || o.compress_cross != "none" || !line.given("--error-feedback"),
+                       "--error-feedback ", o.error_feedback, ": does not apply with --compress-cross none");
+  require<usage_error>(
+      o.method != "power_sgd" || o.backend != "thrust",
+      "--backend thrust: does not multiply matrices for --method power_sgd; allowed: eigen, reference");
+  require<usage_error>(
+      !o.derives_gamma() || o.method == "choco_sgd" || (o.method == "comp_q_saddle" && o.error_feedback == "off"),
+      "--gamma derived: allowed with --method choco_sgd, and comp_q_saddle without --error-feedback on");
   require<usage_error>(o.dataset != "user" || !o.data.empty(),
                        "--dataset user: needs --data DIR, the folder of your images");
   require<usage_error>(!line.given("--checkpoint-every") || !o.checkpoint.empty(), "--checkpoint-every ",
@@ -274,9 +319,16 @@ polder::run_configuration options::configuration() const {
   all.add("--workers", workers);
   add_if("--topology", topology);
   if (!graph_hash.empty()) all.add("edges of the graph", graph_hash);
-  add_if("--gamma", gamma);
+  if (derives_gamma()) {
+    all.add("--gamma", gamma_given);
+  } else {
+    add_if("--gamma", gamma);
+  }
   add_if("--compress", compress);
+  add_if("--compress-cross", compress_cross);
   add_if("--error-feedback", error_feedback);
+  add_if("--measure-compression", measure_compression);
+  add_if("--rank", rank);
   add_if("--period", period);
   add_if("--pull", pull);
   add_if("--push", push);
@@ -335,7 +387,11 @@ options parse_options(int argc, char** argv) {
   line.parse(argc, argv);
   o.workers_given = line.given("--workers");
   if (o.method == "local_sgd" && !line.given("--pull")) o.pull = 1.0;
-  if (o.has("--compress") && !line.given("--gamma")) o.gamma = 0.5;
+  if (o.has("--compress") && !line.given("--gamma") && !(o.has("--compress-cross") && o.compress == "none")) {
+    o.gamma = 0.5;
+  }
+  if (o.has("--compress-cross") && !line.given("--error-feedback")) o.error_feedback = "on";
+  if (line.given("--gamma") && !o.derives_gamma()) o.gamma = *number_in<double>(o.gamma_given);
   check_together(line, o);
   // From here on one folder has one name.
   if (!o.resume.empty() && !o.checkpoint.empty() && same_folder(o.resume, o.checkpoint)) o.resume = o.checkpoint;

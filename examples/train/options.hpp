@@ -18,9 +18,13 @@ struct options {
   int workers = 8;
   bool workers_given = false;
   std::string topology = "ring";
-  double gamma = 1.0;  // consensus step; 0.5 with compression unless told otherwise
+  double gamma = 1.0;  // consensus step; 0.5 with compressed parameters unless told otherwise
+  std::string gamma_given = "1";
   std::string compress = "qsgd:8";
-  std::string error_feedback = "off";
+  std::string compress_cross = "sign";  // of the gradients that go back
+  std::string error_feedback = "off";   // on with compress_cross unless told otherwise
+  std::string measure_compression = "off";
+  std::size_t rank = 2;                 // of power_sgd's factors
   std::uint64_t period = 4;             // local steps per round
   double pull = 0.1;                    // alpha; local_sgd has 1 unless told otherwise
   double push = 0.5;                    // lambda
@@ -66,6 +70,8 @@ struct options {
   void settle_workers(int ranks);
   /// Whether the method speaks with the neighbors of a graph; the others reduce over all workers.
   [[nodiscard]] bool gossips() const { return has("--topology"); }
+  /// Whether the mixing rule derives its consensus step, in place of gamma.
+  [[nodiscard]] bool derives_gamma() const { return gamma_given == "derived"; }
   /// Whether the option belongs to the method.
   [[nodiscard]] bool has(std::string_view option) const;
   /// The learning rate as a function of the step.

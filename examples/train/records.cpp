@@ -20,51 +20,79 @@ std::string fixed(double value, int digits) {
   return buffer;
 }
 
+namespace {
+
+/// What compression has lost, where it is measured.
+void add_compression(json& line, const options& o, const polder::compression_sums& sums,
+                     const polder::compression_sums& cross) {
+  if (o.measure_compression != "on") return;
+  line["compression_error"] = sums.relative();
+  line["compression_error_length"] = sums.length();
+  if (!o.has("--compress-cross")) return;
+  line["compression_error_cross"] = cross.relative();
+  line["compression_error_length_cross"] = cross.length();
+}
+
+/// What one message to one neighbor has; where a method has two, an uncompressed one is the numbers alone.
+std::size_t message_bytes(const options& o, const std::string& compressor, const polder::layout& tensors) {
+  if (o.has("--compress-cross") && compressor == "none") return sizeof(float) * tensors.size();
+  return any_compressor::parse(compressor)->max_bytes<float>(tensors);
+}
+
+}  // namespace
+
 json to_json(const options& o, const polder::evaluation& e) {
-  return json{{"method", o.method},
-              {"epoch", e.epoch},
-              {"step", e.step},
-              {"round", e.round},
-              {"worker_test_samples", e.worker_test_samples},
-              {"accuracy_mean_model", e.accuracy_mean_model},
-              {"accuracy_worker_mean", e.accuracy_worker_mean},
-              {"accuracy_worker_min", e.accuracy_worker_min},
-              {"loss", e.loss},
-              {"train_loss", e.train_loss},
-              {"consensus_distance", e.consensus_distance},
-              {"valley_width", e.valley_width},
-              {"parameter_norm", e.parameter_norm},
-              {"bytes_sent_per_worker", e.bytes_sent_per_worker},
-              {"bytes_sent_per_worker_max", e.bytes_sent_per_worker_max},
-              {"seconds", e.seconds}};
+  json line{{"method", o.method},
+            {"epoch", e.epoch},
+            {"step", e.step},
+            {"round", e.round},
+            {"worker_test_samples", e.worker_test_samples},
+            {"accuracy_mean_model", e.accuracy_mean_model},
+            {"accuracy_worker_mean", e.accuracy_worker_mean},
+            {"accuracy_worker_min", e.accuracy_worker_min},
+            {"loss", e.loss},
+            {"train_loss", e.train_loss},
+            {"consensus_distance", e.consensus_distance},
+            {"valley_width", e.valley_width},
+            {"parameter_norm", e.parameter_norm},
+            {"bytes_sent_per_worker", e.bytes_sent_per_worker},
+            {"bytes_sent_per_worker_max", e.bytes_sent_per_worker_max},
+            {"seconds", e.seconds}};
+  add_compression(line, o, e.compression, e.compression_cross);
+  return line;
 }
 
 json summary(const options& o, const polder::layout& tensors, const polder::fit_result<float>& result) {
   const polder::evaluation& e = result.last;
-  return json{{"method", o.method},
-              {"workers", o.workers},
-              {"topology", o.gossips() ? json(o.topology) : json()},
-              {"dataset", o.dataset},
-              {"model", o.model},
-              {"seed", o.seed},
-              {"epochs", o.epochs},
-              {"evaluated_model", "average of all workers"},
-              {"accuracy_mean_model", e.accuracy_mean_model},
-              {"accuracy_worker_mean", e.accuracy_worker_mean},
-              {"accuracy_worker_min", e.accuracy_worker_min},
-              {"loss", e.loss},
-              {"train_loss", e.train_loss},
-              {"consensus_distance", e.consensus_distance},
-              {"valley_width", result.valley_width},
-              {"valley_width_before", o.gossips() ? json() : json(result.valley_width_before)},
-              {"bytes_sent_per_worker", e.bytes_sent_per_worker},
-              {"bytes_sent_per_worker_max", e.bytes_sent_per_worker_max},
-              {"compress", o.has("--compress") ? json(o.compress) : json()},
-              {"message_bytes",
-               o.has("--compress") ? json(any_compressor::parse(o.compress)->max_bytes<float>(tensors)) : json()},
-              {"seconds", e.seconds},
-              {"samples_per_second", result.samples_per_second},
-              {"param_hash", polder::io::hex64(result.param_hash)}};
+  json line{
+      {"method", o.method},
+      {"workers", o.workers},
+      {"topology", o.gossips() ? json(o.topology) : json()},
+      {"dataset", o.dataset},
+      {"model", o.model},
+      {"seed", o.seed},
+      {"epochs", o.epochs},
+      {"evaluated_model", "average of all workers"},
+      {"accuracy_mean_model", e.accuracy_mean_model},
+      {"accuracy_worker_mean", e.accuracy_worker_mean},
+      {"accuracy_worker_min", e.accuracy_worker_min},
+      {"loss", e.loss},
+      {"train_loss", e.train_loss},
+      {"consensus_distance", e.consensus_distance},
+      {"valley_width", result.valley_width},
+      {"valley_width_before", o.gossips() ? json() : json(result.valley_width_before)},
+      {"bytes_sent_per_worker", e.bytes_sent_per_worker},
+      {"bytes_sent_per_worker_max", e.bytes_sent_per_worker_max},
+      {"gamma_used", result.consensus_step ? json(*result.consensus_step) : json()},
+      {"compress", o.has("--compress") ? json(o.compress) : json()},
+      {"message_bytes", o.has("--compress") ? json(message_bytes(o, o.compress, tensors)) : json()},
+      {"compress_cross", o.has("--compress-cross") ? json(o.compress_cross) : json()},
+      {"message_bytes_cross", o.has("--compress-cross") ? json(message_bytes(o, o.compress_cross, tensors)) : json()},
+      {"seconds", e.seconds},
+      {"samples_per_second", result.samples_per_second},
+      {"param_hash", polder::io::hex64(result.param_hash)}};
+  add_compression(line, o, result.compression, result.compression_cross);
+  return line;
 }
 
 void run_log::begin(std::uint64_t step, std::uint64_t total) {

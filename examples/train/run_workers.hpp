@@ -4,13 +4,18 @@
 #include <chrono>
 #include <memory>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "polder/comm/counted.hpp"
 #include "polder/comm/run_workers.hpp"
+#include "polder/compress/measured.hpp"
 #include "polder/recipes/all_reduce.hpp"
 #include "polder/recipes/cga.hpp"
 #include "polder/recipes/choco_sgd.hpp"
+#include "polder/recipes/comp_cga.hpp"
+#include "polder/recipes/comp_n_saddle.hpp"
+#include "polder/recipes/comp_ngm.hpp"
 #include "polder/recipes/comp_q_saddle.hpp"
 #include "polder/recipes/d_psgd.hpp"
 #include "polder/recipes/deep_squeeze.hpp"
@@ -19,11 +24,13 @@
 #include "polder/recipes/local_sgd.hpp"
 #include "polder/recipes/n_saddle.hpp"
 #include "polder/recipes/ngm.hpp"
+#include "polder/recipes/power_sgd.hpp"
 #include "polder/recipes/q_saddle.hpp"
 #include "polder/recipes/qgm.hpp"
 #include "polder/topology/from_name.hpp"
 #include "polder/topology/mixing_matrix.hpp"
 #include "polder/train/worker.hpp"
+#include "train/any_communicator.hpp"
 #include "train/any_compressor.hpp"
 #include "train/run.hpp"
 #if defined(POLDER_HAVE_MPI)
@@ -32,14 +39,35 @@
 
 namespace polder_train {
 
+using compressor = polder::measured<any_compressor>;
+
+inline compressor compressor_named(const std::string& name, const options& o) {
+  return {*any_compressor::parse(name), o.measure_compression == "on"};
+}
+
 /// A mixing rule that compresses, as the options say.
 template <class Mixing>
 Mixing compressed_gossip(const options& o) {
-  return {.compressor = *any_compressor::parse(o.compress), .gamma = o.gamma, .seed = o.seed};
+  Mixing rule{.compressor = compressor_named(o.compress, o), .gamma = o.gamma, .seed = o.seed};
+  if constexpr (requires { rule.gamma.reset(); }) {
+    if (o.derives_gamma()) rule.gamma.reset();
+  }
+  return rule;
 }
 
-/// Calls use(algorithm) with the method that the options name.
-template <class Use>
+/// Calls use(make(mixing, back)) with what carries the parameters and what the gradients that go back.
+template <class Make, class Use>
+auto with_two_messages(const options& o, const Make& make, Use&& use) {
+  const auto with = [&](const auto& mixing) {
+    if (o.compress_cross == "none") return use(make(mixing, polder::uncompressed{}));
+    return use(make(mixing, any_feedback{compressor_named(o.compress_cross, o), o.error_feedback == "on"}));
+  };
+  if (o.compress == "none") return with(polder::gossip{.gamma = o.gamma, .of = polder::mixed::before_step});
+  return with(compressed_gossip<polder::choco_before_step<compressor>>(o));
+}
+
+/// Calls use(algorithm) with the method that the options name; power_sgd only where the backend multiplies matrices.
+template <class Backend, class Use>
 auto with_method(const options& o, Use&& use) {
   namespace recipes = polder::recipes;
   const double beta = o.momentum;
@@ -47,6 +75,12 @@ auto with_method(const options& o, Use&& use) {
   const double clip = o.clip_norm;
   if (o.method == "all_reduce")
     return use(recipes::all_reduce({.beta = beta, .weight_decay = decay, .clip_norm = clip}));
+  if constexpr (polder::matrix_backend<Backend>) {
+    if (o.method == "power_sgd") {
+      return use(
+          recipes::power_sgd({.rank = o.rank, .beta = beta, .weight_decay = decay, .clip_norm = clip, .seed = o.seed}));
+    }
+  }
   if (o.method == "d_psgd") return use(recipes::d_psgd({.weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
   if (o.method == "dsgdm_n") {
     return use(recipes::dsgdm_n({.beta = beta, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
@@ -59,19 +93,19 @@ auto with_method(const options& o, Use&& use) {
         {.rho = o.rho, .beta = beta, .mu = o.mu, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
   }
   if (o.method == "choco_sgd") {
-    return use(recipes::choco_sgd(compressed_gossip<polder::choco<any_compressor>>(o),
+    return use(recipes::choco_sgd(compressed_gossip<polder::choco<compressor>>(o),
                                   {.beta = beta, .weight_decay = decay, .clip_norm = clip}));
   }
   if (o.method == "deep_squeeze") {
-    return use(recipes::deep_squeeze_sgd(compressed_gossip<polder::deep_squeeze<any_compressor>>(o),
+    return use(recipes::deep_squeeze_sgd(compressed_gossip<polder::deep_squeeze<compressor>>(o),
                                          {.beta = beta, .weight_decay = decay, .clip_norm = clip}));
   }
   if (o.method == "comp_q_saddle") {
     const recipes::comp_q_saddle_options q{
         .rho = o.rho, .beta = beta, .mu = o.mu, .weight_decay = decay, .clip_norm = clip};
     return o.error_feedback == "on"
-               ? use(recipes::comp_q_saddle(compressed_gossip<polder::deep_squeeze<any_compressor>>(o), q))
-               : use(recipes::comp_q_saddle(compressed_gossip<polder::choco<any_compressor>>(o), q));
+               ? use(recipes::comp_q_saddle(compressed_gossip<polder::deep_squeeze<compressor>>(o), q))
+               : use(recipes::comp_q_saddle(compressed_gossip<polder::choco<compressor>>(o), q));
   }
   if (o.method == "ngm" || o.method == "ngm_model") {
     return use(recipes::ngm(
@@ -84,6 +118,33 @@ auto with_method(const options& o, Use&& use) {
   if (o.method == "n_saddle") {
     return use(recipes::n_saddle({.rho = o.rho, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip},
                                  polder::nesterov{beta}));
+  }
+  if (o.method == "comp_ngm") {
+    const recipes::comp_ngm_options how{.weight_decay = decay, .clip_norm = clip, .seed = o.seed};
+    return with_two_messages(
+        o,
+        [&](const auto& mixing, const auto& back) {
+          return recipes::comp_ngm(mixing, back, how, polder::nesterov{beta});
+        },
+        use);
+  }
+  if (o.method == "comp_cga") {
+    const recipes::comp_cga_options how{.weight_decay = decay, .clip_norm = clip, .seed = o.seed};
+    return with_two_messages(
+        o,
+        [&](const auto& mixing, const auto& back) {
+          return recipes::comp_cga(mixing, back, how, polder::nesterov{beta});
+        },
+        use);
+  }
+  if (o.method == "comp_n_saddle") {
+    const recipes::comp_n_saddle_options how{.rho = o.rho, .weight_decay = decay, .clip_norm = clip, .seed = o.seed};
+    return with_two_messages(
+        o,
+        [&](const auto& mixing, const auto& back) {
+          return recipes::comp_n_saddle(mixing, back, how, polder::nesterov{beta});
+        },
+        use);
   }
   if (o.method == "local_sgd") {
     return use(
@@ -99,9 +160,9 @@ auto with_method(const options& o, Use&& use) {
 }
 
 /// One worker from its first step to its last.
-template <class Backend, class Communicator>
-polder::fit_result<float> run_worker(const Backend& backend, Communicator& comm, const options& o, const problem& p,
-                                     const polder::topology::mixing_matrix& weights,
+template <class Backend>
+polder::fit_result<float> run_worker(const Backend& backend, any_communicator<Backend>& comm, const options& o,
+                                     const problem& p, const polder::topology::mixing_matrix& weights,
                                      const polder::fit_callbacks& callbacks) {
   polder::counted counting(comm);
   const std::unique_ptr<worker_loss> loss = p.loss_of(comm.rank());
@@ -118,7 +179,7 @@ polder::fit_result<float> run_worker(const Backend& backend, Communicator& comm,
   if (!o.checkpoint.empty()) how.checkpoints = &checkpoints;
   if (!o.resume.empty()) how.resume_from = o.resume == o.checkpoint ? &checkpoints : &earlier;
 
-  return with_method(o, [&](const auto& parts) {
+  return with_method<Backend>(o, [&](const auto& parts) {
     polder::worker worker(
         parts, backend, counting, weights, *loss, std::span<const float>(x0),
         {.lr = o.rate(how.steps_per_epoch), .total_steps = how.total_steps(), .check_gradient = true});
@@ -138,14 +199,16 @@ polder::fit_result<float> run_all(const Backend& backend, const options& o, cons
   if (o.communicator == "mpi") {
     polder::mpi_communicator<> comm;
     comm.deadline(deadline);
-    return run_worker(backend, comm, o, p, weights, callbacks);
+    typename any_communicator<Backend>::template of<polder::mpi_communicator<>> ranks(comm);
+    return run_worker<Backend>(backend, ranks, o, p, weights, callbacks);
   }
 #endif
   polder::fit_result<float> result;
   polder::run_workers(
       o.workers,
       [&](auto& comm) {
-        auto mine = run_worker(backend, comm, o, p, weights, callbacks);
+        typename any_communicator<Backend>::template of<std::remove_reference_t<decltype(comm)>> thread(comm);
+        auto mine = run_worker<Backend>(backend, thread, o, p, weights, callbacks);
         if (comm.rank() == 0) result = std::move(mine);
       },
       deadline);

@@ -3,7 +3,8 @@
 . tests/cli/support.sh
 
 run="$digits --workers 4 --epochs 2 --batch 10"
-for method in all_reduce d_psgd dsgdm_n qgm q_saddle choco_sgd deep_squeeze comp_q_saddle ngm ngm_model cga n_saddle local_sgd dppf; do
+for method in all_reduce d_psgd dsgdm_n qgm q_saddle choco_sgd deep_squeeze comp_q_saddle ngm ngm_model cga n_saddle comp_ngm comp_cga comp_n_saddle \
+  local_sgd dppf power_sgd; do
   # shellcheck disable=SC2086
   first=$(hash_of $run --method $method)
   [ -n "$first" ] || fail "$method does not run"
@@ -27,16 +28,42 @@ for method in all_reduce d_psgd dsgdm_n qgm q_saddle choco_sgd deep_squeeze comp
 done
 # shellcheck disable=SC2086
 hash_of $run --method qgm --seed 2 >>"$scratch/hashes"
-[ "$(sort -u "$scratch/hashes" | wc -l)" -eq 15 ] || fail "fourteen methods and another seed do not give fifteen hashes"
+[ "$(sort -u "$scratch/hashes" | wc -l)" -eq 19 ] || fail "eighteen methods and another seed do not give nineteen hashes"
 
-# A radius of 0 and a push of 0 are the base methods, bit for bit.
+# A radius of 0, a push of 0 and compressors that do nothing are the base methods, bit for bit.
 # shellcheck disable=SC2086
 [ "$(hash_of $run --method q_saddle --rho 0)" = "$(hash_of $run --method qgm)" ] || fail "q_saddle with rho 0 is not qgm"
 # shellcheck disable=SC2086
 [ "$(hash_of $run --method n_saddle --rho 0)" = "$(hash_of $run --method ngm)" ] || fail "n_saddle with rho 0 is not ngm"
 # shellcheck disable=SC2086
+[ "$(hash_of $run --method comp_n_saddle --rho 0)" = "$(hash_of $run --method comp_ngm)" ] ||
+  fail "comp_n_saddle with rho 0 is not comp_ngm"
+for method in ngm cga n_saddle; do
+  # shellcheck disable=SC2086
+  [ "$(hash_of $run --method comp_$method --compress none --compress-cross none)" = "$(hash_of $run --method $method)" ] ||
+    fail "comp_$method with nothing compressed is not $method"
+done
+# shellcheck disable=SC2086
 [ "$(hash_of $run --method dppf --push 0 --pull 0.5)" = "$(hash_of $run --method local_sgd --pull 0.5)" ] ||
   fail "dppf with push 0 is not local_sgd"
+
+# Measuring what compression loses changes nothing else, and is told only where it was asked for.
+for method in choco_sgd deep_squeeze comp_q_saddle comp_n_saddle; do
+  log=$scratch/$method.jsonl
+  # shellcheck disable=SC2086
+  measured=$(hash_of $run --method $method --compress qsgd:3:64 --measure-compression on --log "$log")
+  [ -n "$(value compression_error "$scratch/hash.out")" ] || fail "$method: the summary tells no compression error"
+  [ "$(grep -c '"compression_error": 0\.[0-9]*, "compression_error_length": [0-9.]*' "$log")" -eq 2 ] ||
+    fail "$method: the log tells no compression error: $(cat "$log")"
+  # Of the gradients that go back: the scaled sign of a gradient loses some of it, and not all.
+  [ $method != comp_n_saddle ] || [ "$(grep -c '"compression_error_cross": 0\.[0-9]' "$log")" -eq 2 ] ||
+    fail "$method: the log tells no compression error of gradients: $(cat "$log")"
+  bytes=$(value bytes_sent_per_worker "$scratch/hash.out")
+  # shellcheck disable=SC2086
+  [ "$(hash_of $run --method $method --compress qsgd:3:64)" = "$measured" ] || fail "$method: another hash when measured"
+  [ "$(value bytes_sent_per_worker "$scratch/hash.out")" = "$bytes" ] || fail "$method: other bytes when measured"
+  ! grep -q compression_error "$scratch/hash.out" || fail "$method: a compression error that was not asked for"
+done
 
 # Errors under MPI end all ranks.
 if has_mpi; then

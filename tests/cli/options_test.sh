@@ -53,11 +53,24 @@ for ranks in OMPI_COMM_WORLD PMI; do
   [ ! -s "$scratch/out" ] || fail "the third of three processes says: $(cat "$scratch/out")"
   unset "${ranks}_SIZE" "${ranks}_RANK"
 done
+rejects '--gamma safe: allowed: a number in (0, 1\], or derived' --method choco_sgd --gamma safe
+rejects '--gamma derived: allowed with --method choco_sgd' --method dsgdm_n --gamma derived
+rejects '--gamma derived: allowed with --method choco_sgd' --method comp_q_saddle --error-feedback on --gamma derived
 rejects '--compress gzip: allowed: none, qsgd:BITS' --method choco_sgd --compress gzip
 rejects '--compress qsgd:9: allowed' --method choco_sgd --compress qsgd:9
 rejects '--compress qsgd:1: allowed' --method choco_sgd --compress qsgd:1
+rejects '--compress qsgd:4:63: allowed' --method choco_sgd --compress qsgd:4:63
+rejects '--compress qsgd:4:: allowed' --method choco_sgd --compress qsgd:4:
+rejects '--compress qsgd:64: allowed' --method choco_sgd --compress qsgd:64
+rejects '--measure-compression on: does not apply to --method qgm; allowed with choco_sgd' --measure-compression on
 rejects '--compress top_k: allowed' --method choco_sgd --compress top_k
 rejects '--compress top_k:1.5: allowed' --method choco_sgd --compress top_k:1.5
+rejects '--compress-cross gzip: allowed: none, qsgd:BITS' --method comp_ngm --compress-cross gzip
+rejects '--compress-cross sign: does not apply to --method comp_q_saddle; allowed with comp_ngm, comp_cga, comp_n_saddle' \
+  --method comp_q_saddle --compress-cross sign
+rejects '--error-feedback off: does not apply with --compress-cross none' \
+  --method comp_cga --compress-cross none --error-feedback off
+rejects '--topology one_peer_exponential: --method comp_n_saddle' --method comp_n_saddle --topology one_peer_exponential
 rejects '--error-feedback yes: allowed: off, on' --method comp_q_saddle --error-feedback yes
 rejects '--topology one_peer_exponential: --method choco_sgd' --method choco_sgd --topology one_peer_exponential
 # Options of other methods are not ignored.
@@ -69,6 +82,10 @@ rejects '--mu 0.5: does not apply to --method dsgdm_n; allowed with qgm, q_saddl
 rejects '--momentum 0.5: does not apply to --method d_psgd' --method d_psgd --momentum 0.5
 rejects '--topology one_peer_exponential: --method ngm answers along every edge' --method ngm --topology one_peer_exponential
 rejects '--push 1: does not apply to --method local_sgd; allowed with dppf' --method local_sgd --push 1
+rejects '--rank 2: does not apply to --method qgm; allowed with power_sgd' --rank 2
+rejects '--backend thrust: .*allowed: eigen, reference' --method power_sgd --backend thrust
+rejects '--rank 0: allowed: a whole number >= 1' --method power_sgd --rank 0
+rejects '--topology ring: does not apply to --method power_sgd' --method power_sgd --topology ring
 rejects '--period 2: does not apply to --method qgm' --period 2
 rejects '--checkpoint-every 5: needs --checkpoint' --checkpoint-every 5
 rejects '--dataset user: needs --data' --dataset user
@@ -100,7 +117,7 @@ rejects '--checkpoint README.md: allowed: a folder' $digits --checkpoint README.
   fail "a plain run fails: $(cat "$scratch/err")"
 [ ! -s "$scratch/err" ] || fail "a run without a terminal writes to stderr: $(cat "$scratch/err")"
 for key in method workers topology dataset model seed epochs evaluated_model accuracy_mean_model accuracy_worker_mean \
-  accuracy_worker_min loss train_loss consensus_distance valley_width valley_width_before bytes_sent_per_worker \
+  accuracy_worker_min loss train_loss consensus_distance valley_width valley_width_before gamma_used bytes_sent_per_worker \
   bytes_sent_per_worker_max seconds samples_per_second param_hash; do
   tail -n 1 "$scratch/out" | grep -q "\"$key\": " || fail "the summary lacks $key"
 done
@@ -120,14 +137,59 @@ grep -q '<svg' "$scratch/report/report.html" || fail "the report has no picture"
 grep -q '^dppf ' "$scratch/report/table.txt" || fail "the report's table lacks the run"
 
 # Compressed messages: what is counted on the wire is what the compressor says, for each neighbor and round.
-for kind in none qsgd:8 qsgd:3 sign top_k:0.25 random_k:0.25 bf16 fp16; do
+for kind in none qsgd:8 qsgd:3 qsgd:3:64 sign top_k:0.25 random_k:0.25 bf16 fp16; do
   # shellcheck disable=SC2086
   "$POLDER_TRAIN" $digits --method comp_q_saddle --compress $kind --workers 4 --epochs 2 --batch 10 >"$scratch/out" 2>&1 ||
     fail "--compress $kind: $(cat "$scratch/out")"
   # 1000 images, 4 workers, batches of 10: 25 steps an epoch; two neighbors.
   [ "$(value bytes_sent_per_worker "$scratch/out")" = $((2 * 2 * 25 * $(value message_bytes "$scratch/out"))) ] ||
     fail "--compress $kind: $(value bytes_sent_per_worker "$scratch/out") bytes, messages of $(value message_bytes "$scratch/out")"
+  # Tensors of 1024, 16, 160 and 10 numbers make 16, 1, 3 and 1 buckets of at most 64.
+  [ $kind != qsgd:3:64 ] || [ "$(value message_bytes "$scratch/out")" -eq $((40 + 21 * 4 + 3 * 1024 / 8 + 6 + 3 * 160 / 8 + 4)) ] ||
+    fail "--compress $kind: messages of $(value message_bytes "$scratch/out")"
 done
+# Cross-gradients have two messages, each with its own compressor; an uncompressed one is the numbers alone.
+for kinds in "qsgd:8 sign" "none top_k:0.25" "bf16 none" "none none"; do
+  # shellcheck disable=SC2086
+  "$POLDER_TRAIN" $digits --method comp_ngm --compress ${kinds% *} --compress-cross ${kinds#* } --workers 4 --epochs 1 --batch 10 \
+    >"$scratch/out" 2>&1 || fail "--compress and --compress-cross $kinds: $(cat "$scratch/out")"
+  parameters=$(value message_bytes "$scratch/out")
+  gradients=$(value message_bytes_cross "$scratch/out")
+  [ "$(value bytes_sent_per_worker "$scratch/out")" = $((2 * 25 * (parameters + gradients))) ] ||
+    fail "$kinds: $(value bytes_sent_per_worker "$scratch/out") bytes, messages of $parameters and $gradients"
+done
+# 64 * 16 + 16 + 16 * 10 + 10 = 1210 numbers.
+[ "$parameters $gradients" = "4840 4840" ] || fail "uncompressed messages have $parameters and $gradients bytes"
+# Without its memory for each neighbor the same compressor ends elsewhere.
+# shellcheck disable=SC2086
+[ "$(hash_of $digits --method comp_ngm --workers 4 --epochs 1)" != \
+  "$(hash_of $digits --method comp_ngm --workers 4 --epochs 1 --error-feedback off)" ] ||
+  fail "--error-feedback off changes nothing"
+# The consensus step: 1 without compression, 0.5 with it, as told, or derived. The mlp's 10 biases keep 2 of 10: the least
+# share k/m is 0.2, gamma = 0.2 / (2/3) on a ring.
+used() {
+  expected=$1
+  shift
+  # shellcheck disable=SC2086
+  "$POLDER_TRAIN" $digits --workers 4 --epochs 1 "$@" >"$scratch/out" 2>&1 || fail "'$*': $(cat "$scratch/out")"
+  case $(value gamma_used "$scratch/out") in
+    $expected | ${expected}0000*) ;;
+    *) fail "'$*' uses a consensus step of $(value gamma_used "$scratch/out"), not $expected" ;;
+  esac
+}
+used 1 --method dsgdm_n
+used 0.75 --method qgm --gamma 0.75
+used 0.5 --method choco_sgd --compress top_k:0.25
+used 0.4 --method deep_squeeze --gamma 0.4
+used 0.3 --method choco_sgd --compress top_k:0.25 --gamma derived
+used 1 --method comp_q_saddle --compress none --gamma derived
+used null --method all_reduce
+# PowerSGD: two all-reduces in each of 20 steps on 3 workers; factors of 16 x 64 and 10 x 16, and 26 biases.
+# shellcheck disable=SC2086
+"$POLDER_TRAIN" $digits --method power_sgd --rank 3 --partition iid --workers 3 --epochs 1 --batch 16 >"$scratch/out" 2>&1 ||
+  fail "power_sgd: $(cat "$scratch/out")"
+[ "$(value bytes_sent_per_worker "$scratch/out" | cut -d. -f1)" = $((20 * 4 * 4 * (3 * 26 + 26 + 3 * 80) / 3 + 20 * 2 * 2 * 3 * 8)) ] ||
+  fail "power_sgd sends $(value bytes_sent_per_worker "$scratch/out") bytes"
 # A gradient step that leaves the numbers is a failure, even in the last step.
 status=0
 # shellcheck disable=SC2086
@@ -163,7 +225,7 @@ grep -q 'worker [01], step [0-9]*: the loss is' "$scratch/err" || fail "a diverg
 
 "$POLDER_TRAIN" --help >"$scratch/out" || fail "--help fails"
 for option in --method --workers --topology --dataset --data --model --partition --epochs --batch --lr --lr-schedule \
-  --momentum --mu --rho --gamma --weight-decay --pull --push --period --seed --communicator --backend --eval-every \
+  --momentum --mu --rho --gamma --weight-decay --pull --push --period --rank --seed --communicator --backend --eval-every \
   --clip-norm --label-smoothing --log --report --checkpoint --checkpoint-every --resume --export; do
   grep -q -e "$option " "$scratch/out" || fail "--help does not tell of $option"
 done

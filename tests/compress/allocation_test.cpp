@@ -9,6 +9,7 @@
 #include "compress/support.hpp"
 #include "polder/compress/error_feedback.hpp"
 #include "polder/compress/half.hpp"
+#include "polder/compress/measured.hpp"
 #include "polder/compress/qsgd.hpp"
 #include "polder/compress/random_k.hpp"
 #include "polder/compress/raw.hpp"
@@ -55,6 +56,7 @@ TEST_CASE("no compressor allocates after init", "[compress]") {
   CHECK(allocations_of(qsgd{.bits = 3, .bucket = 64}) == 0);
   CHECK(allocations_of(qsgd{.levels = qsgd::level_mode::sign_beside}) == 0);
   CHECK(allocations_of(error_feedback{top_k{0.1}}) == 0);
+  CHECK(allocations_of(measured{qsgd{.bits = 4}}) == 0);
 }
 
 #endif

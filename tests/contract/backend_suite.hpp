@@ -403,7 +403,7 @@ void check_sum(const B& b) {
     CHECK(fetch(b, result.view)[0] == Approx(static_cast<double>(expected)).epsilon(1e-13));
   }
   SECTION("the mean and the gaps have the bits of the reference") {
-    for (const std::size_t workers : {1u, 2u, 3u, 4u, 7u, 40u}) {
+    for (const std::size_t workers : {1u, 2u, 3u, 4u, 7u, 8u, 9u, 40u}) {
       for (const std::size_t n :
            {std::size_t{0}, std::size_t{1}, std::size_t{17}, std::size_t{4097}, std::size_t{20011}}) {
         std::vector<std::vector<T>> x;

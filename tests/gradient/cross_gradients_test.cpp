@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,8 +18,14 @@
 #include "polder/comm/recorded.hpp"
 #include "polder/comm/run_workers.hpp"
 #include "polder/comm/self.hpp"
+#include "polder/compress/error_feedback.hpp"
+#include "polder/compress/qsgd.hpp"
+#include "polder/compress/sign.hpp"
+#include "polder/compress/top_k.hpp"
 #include "polder/gradient/asam.hpp"
 #include "polder/gradient/sam.hpp"
+#include "polder/mixing/choco.hpp"
+#include "polder/mixing/choco_before_step.hpp"
 #include "polder/mixing/every.hpp"
 #include "polder/mixing/gossip.hpp"
 #include "polder/mixing/none.hpp"
@@ -126,6 +133,7 @@ struct counts {
   double evaluations;  ///< per worker and step
   double least_sent;   ///< vectors to each neighbor and step, by the worker that sends least
   double most_sent;
+  double messages;  ///< to each neighbor and step, by all workers in the mean
   std::string disagreement;
 };
 
@@ -135,7 +143,7 @@ counts costs_of(const Algorithm& parts) {
   const quadratics q(9, dimension, 5);
   const auto weights = mixing_matrix::metropolis(topology::torus(3, 3));
   std::atomic<int> evaluations{0};
-  std::vector<double> sent(9);
+  std::vector<double> sent(9), messages(9);
   std::vector<std::vector<recorded_call>> logs(9);
   struct watched {
     quadratics::objective f;
@@ -156,10 +164,12 @@ counts costs_of(const Algorithm& parts) {
     }
     const auto rank = static_cast<std::size_t>(comm.rank());
     sent[rank] = static_cast<double>(counting.bytes_sent()) / (4.0 * 10.0 * 4.0 * dimension);
+    messages[rank] = static_cast<double>(counting.messages_sent()) / (4.0 * 10.0);
     logs[rank] = comm.calls();
   });
   const auto [least, most] = std::minmax_element(sent.begin(), sent.end());
-  return {evaluations / 90.0, *least, *most, disagreement(logs)};
+  const double all_messages = std::accumulate(messages.begin(), messages.end(), 0.0);
+  return {evaluations / 90.0, *least, *most, all_messages / 9.0, disagreement(logs)};
 }
 
 TEST_CASE("a step evaluates 1 + K times and sends two vectors to each neighbor, one without the way back") {
@@ -186,6 +196,35 @@ TEST_CASE("a step evaluates 1 + K times and sends two vectors to each neighbor, 
   check(cross_gradients{sam{}}, before_step, 10.0, 2.0);
   check(cross_gradients{sam{.rho = 0.0}}, before_step, 5.0, 2.0);
   check(cross_gradients<sam>{.plain_cross = true}, before_step, 6.0, 2.0);
+}
+
+TEST_CASE("with compressors a step sends one message of each to each neighbor") {
+  const auto check = [](const auto& rule, const auto& mixing, double evaluations, double messages, double bytes) {
+    const counts c = costs_of(algorithm{rule, momentum{}, mixing});
+    CHECK(c.evaluations == evaluations);
+    CHECK(c.messages == Approx(messages).epsilon(1e-12));
+    CHECK(c.least_sent * 4 * dimension == Approx(bytes).epsilon(1e-12));
+    CHECK(c.most_sent * 4 * dimension == Approx(bytes).epsilon(1e-12));
+    CHECK(c.disagreement == "");
+  };
+  // A header of 40 bytes; 40 signs and a scale; 40 numbers of 8 bits and a norm; 4 float32 and 4 offsets of 6 bits.
+  constexpr double signs = 40 + 5 + 4, eight_bits = 40 + 40 + 4, largest = 40 + 3 + 16, whole = 4 * dimension;
+  const error_feedback fed{sign{}};
+  const choco_before_step quantized{qsgd{.bits = 8, .scale = scaling::contraction}};
+  check(cross_gradients{plain{}, fed}, before_step, 5.0, 2.0, whole + signs);
+  check(cross_gradients<plain, error_feedback<sign>>{.compress_own = true}, before_step, 5.0, 2.0, whole + signs);
+  check(cross_gradients<plain, top_k>{.compressor = {.keep = 0.1}, .data_share = 0.5}, before_step, 5.0, 2.0,
+        whole + largest);
+  check(cross_gradients{plain{}, fed}, gossip{}, 5.0, 3.0, 2 * whole + signs);
+  check(cross_gradients{plain{}, fed}, choco{sign{}}, 5.0, 3.0, whole + 2 * signs);
+  check(cross_gradients{plain{}, fed}, quantized, 5.0, 2.0, eight_bits + signs);
+  check(cross_gradients{sam{}, fed}, quantized, 10.0, 2.0, eight_bits + signs);
+  check(cross_gradients{}, quantized, 5.0, 2.0, eight_bits + whole);
+  check(cross_gradients<plain>{.data_share = 0.0}, quantized, 5.0, 1.0, eight_bits);
+  check(cross_gradients<plain>{.own = self_point::mixed}, quantized, 5.0, 2.0, eight_bits + whole);
+  check(plain{}, quantized, 1.0, 1.0, eight_bits);
+  check(plain{}, every{5, quantized}, 1.0, 0.2, 0.2 * eight_bits);
+  check(cross_gradients{plain{}, fed}, every{5, quantized}, 5.0, 2.0, eight_bits + signs);
 }
 
 TEST_CASE("the neighbors' parameters are let go before a reduction over all workers") {

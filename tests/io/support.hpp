@@ -5,6 +5,8 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "polder/core/error.hpp"
 #include "polder/io/file.hpp"
@@ -57,6 +59,27 @@ bool fails_with(Action action, const Pieces&... pieces) {
   const bool all = ((message.find(pieces) != std::string::npos) && ...);
   if (!all) UNSCOPED_INFO("the error says: " << message);
   return !message.empty() && all;
+}
+
+/// Whether every element that is opened is closed, in order.
+inline bool well_formed(std::string_view markup) {
+  std::vector<std::string> open;
+  for (std::size_t at = markup.find('<'); at != std::string_view::npos; at = markup.find('<', at + 1)) {
+    const std::size_t end = markup.find('>', at);
+    if (end == std::string_view::npos) return false;
+    const std::string_view tag = markup.substr(at + 1, end - at - 1);
+    const std::string name(
+        tag.substr(tag.starts_with('/') ? 1 : 0, tag.find_first_of(" \n") - (tag.starts_with('/') ? 1 : 0)));
+    if (tag.starts_with('!') || tag.ends_with('/') || name == "meta") continue;
+    if (!tag.starts_with('/')) {
+      open.push_back(name);
+    } else if (open.empty() || open.back() != name) {
+      return false;
+    } else {
+      open.pop_back();
+    }
+  }
+  return open.empty();
 }
 
 }  // namespace polder::test

@@ -9,6 +9,7 @@
 
 using namespace polder;
 using test::fails_with;
+using test::well_formed;
 
 namespace {
 
@@ -16,27 +17,6 @@ std::size_t count(std::string_view text, std::string_view piece) {
   std::size_t found = 0;
   for (std::size_t at = text.find(piece); at != std::string_view::npos; at = text.find(piece, at + 1)) ++found;
   return found;
-}
-
-/// Whether every element that is opened is closed, in order.
-bool well_formed(std::string_view markup) {
-  std::vector<std::string> open;
-  for (std::size_t at = markup.find('<'); at != std::string_view::npos; at = markup.find('<', at + 1)) {
-    const std::size_t end = markup.find('>', at);
-    if (end == std::string_view::npos) return false;
-    const std::string_view tag = markup.substr(at + 1, end - at - 1);
-    const std::string name(
-        tag.substr(tag.starts_with('/') ? 1 : 0, tag.find_first_of(" \n") - (tag.starts_with('/') ? 1 : 0)));
-    if (tag.starts_with('!') || tag.ends_with('/') || name == "meta") continue;
-    if (!tag.starts_with('/')) {
-      open.push_back(name);
-    } else if (open.empty() || open.back() != name) {
-      return false;
-    } else {
-      open.pop_back();
-    }
-  }
-  return open.empty();
 }
 
 io::plot two_curves() {

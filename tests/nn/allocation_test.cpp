@@ -78,8 +78,12 @@ TEST_CASE("training and evaluating allocate nothing once they have run") {
     const auto batch = test::random_vector<float>(images * in.size(), 2);
     const std::vector<std::uint8_t> answers(images, 3);
     std::vector<std::uint8_t> predicted(images);
+    std::vector<double> direction(model.size(), 0.1), product(model.size());
     const auto f = model.on(std::span<const float>(batch), std::span<const std::uint8_t>(answers));
+    auto kept = f.kept_hessian(x);
     const auto step = [&] {
+      f.hessian_product(x, std::span<const float>(x), g);
+      kept.multiply(direction, product);
       f.loss_and_gradient(x, g);
       (void)f.loss(x);
       (void)model.evaluate(std::span<const float>(x), std::span<const float>(batch),

@@ -9,8 +9,8 @@
 
 #include "polder/backend/reference.hpp"
 #include "polder/core/random.hpp"
-#include "polder/nn/composition.hpp"
 #include "polder/nn/operation.hpp"
+#include "polder/nn/sequential.hpp"
 
 namespace test {
 
@@ -49,6 +49,38 @@ class bound_layer {
     return y;
   }
 
+  /// After forward: y' along (parameters', x'), and the derivative of the gradients that backward gives for dy along it
+  /// and dy'. A null x' is zero, and dx' is not made then, as at the input of a network.
+  struct tangents {
+    std::vector<T> y, g, dx;
+  };
+  template <class Dy, class DySlope>
+  tangents differentiate(const std::vector<T>& parameters, const std::vector<T>& direction, const std::vector<T>& x,
+                         const std::vector<T>* x_slope, const Dy& dy_of, const DySlope& dy_slope_of) {
+    const std::vector<T> y = forward(parameters, x);
+    const std::vector<T> dy = dy_of(y);
+    kept_.assign(most_images_ * work_->kept(), not_a_number());
+    std::vector<T> dx(x.size(), not_a_number());
+    auto p = pass(x.size() / in_.size(), parameters);
+    p.kept = kept_.data();
+    work_->backward(p, x.data(), y.data(), dy.data(), x_slope == nullptr ? nullptr : dx.data(), saved_.data());
+
+    tangents found{std::vector<T>(y.size(), not_a_number()), std::vector<T>(parameters.size(), not_a_number()),
+                   std::vector<T>(x.size(), not_a_number())};
+    std::vector<T> saved_slope(saved_.size(), not_a_number());
+    p.direction = direction.data();
+    p.gradient = found.g.data();
+    const polder::nn::tangent<T> in{x.data(), x_slope == nullptr ? nullptr : x_slope->data()};
+    scratch_.assign(work_->tangent_scratch(p.images), not_a_number());
+    p.scratch = scratch_.data();
+    work_->tangent_forward(p, in, y.data(), found.y.data(), saved_.data(), saved_slope.data());
+    const std::vector<T> dy_slope = dy_slope_of(found.y);
+    scratch_.assign(work_->tangent_scratch(p.images), not_a_number());
+    work_->tangent_backward(p, in, {y.data(), found.y.data()}, {dy.data(), dy_slope.data()},
+                            x_slope == nullptr ? nullptr : found.dx.data(), {saved_.data(), saved_slope.data()});
+    return found;
+  }
+
   /// After forward: the gradients of the sum of dy_i y_i.
   void backward(const std::vector<T>& parameters, const std::vector<T>& x, const std::vector<T>& y,
                 const std::vector<T>& dy, std::vector<T>& g, std::vector<T>* dx, bool overwrite = true) {
@@ -72,7 +104,7 @@ class bound_layer {
   polder::nn::shape in_, out_;
   std::unique_ptr<polder::nn::operation<T>> work_;
   std::size_t most_images_;
-  std::vector<T> saved_, scratch_;
+  std::vector<T> saved_, scratch_, kept_;
 };
 
 }  // namespace test

@@ -73,11 +73,16 @@ TEST_CASE("conv2d has the gradients of its formula for many channels and many im
   check_gradients({nn::conv2d{.channels = 17, .kernel = 3, .padding = 1, .bias = false}}, {9, 5, 4}, 2);
   check_gradients({nn::conv2d{.channels = 2, .kernel = 3, .padding = 1}}, {1, 4, 4}, 70);
   check_gradients({nn::conv2d{.channels = 4, .kernel = 3, .padding = 1}}, {3, 30, 37}, 2);
+  check_gradients({nn::conv2d{.channels = 35, .kernel = 3, .padding = 1}}, {2, 4, 4}, 2);
+  check_gradients({nn::conv2d{.channels = 2, .kernel = 7, .padding = 2}}, {3, 8, 9}, 2);
+  check_gradients({nn::conv2d{.channels = 9, .kernel = 6, .stride = 2, .padding = 3}}, {2, 8, 9}, 2);
 }
 
 TEST_CASE("pooling has the gradients of its formula") {
   check_gradients({nn::max_pool{}}, {2, 6, 8});
   check_gradients({nn::max_pool{}}, {2, 5, 7});
+  check_gradients({nn::max_pool{}}, {2, 4, 36}, 2);
+  check_gradients({nn::max_pool{}}, {1, 5, 35}, 2);
   check_gradients({nn::max_pool{.size = 3, .stride = 2}}, {2, 7, 9});
   check_gradients({nn::max_pool{.size = 2, .stride = 3}}, {2, 7, 9});
   check_gradients({nn::avg_pool{}}, {3, 4, 5});

@@ -121,6 +121,31 @@ TEST_CASE("max_pool of any size agrees with a loop, and windows that do not fit 
   }
 }
 
+TEST_CASE("max_pool of 2 x 2 windows agrees with a loop for rows of any length") {
+  for (const std::size_t width : {2u, 5u, 10u, 28u, 40u, 71u}) {
+    const nn::shape in{2, 6, width};
+    bound_layer<float> bound({nn::max_pool{}}, in, 2);
+    const auto x = random_vector<float>(2 * in.size(), 9);
+    const auto y = bound.forward({}, x);
+    const auto dy = random_vector<float>(y.size(), 10);
+    std::vector<float> none, dx, expected(x.size(), 0.0f);
+    bound.backward({}, x, y, dy, none, &dx);
+    std::size_t at = 0;
+    for (std::size_t row = 0; row < 12; ++row) {
+      for (std::size_t w = 0; w < width / 2; ++w, ++at) {
+        const std::size_t corner = 2 * row * width + 2 * w;
+        std::size_t best = corner;
+        for (const std::size_t other : {corner + 1, corner + width, corner + width + 1}) {
+          if (x[other] > x[best]) best = other;
+        }
+        REQUIRE(y[at] == x[best]);
+        expected[best] = dy[at];
+      }
+    }
+    REQUIRE(dx == expected);
+  }
+}
+
 TEST_CASE("avg_pool without a size averages the whole image") {
   bound_layer<double> bound({nn::avg_pool{}}, {2, 1, 3}, 1);
   REQUIRE(bound.output() == nn::shape{2, 1, 1});

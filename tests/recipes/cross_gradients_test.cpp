@@ -14,6 +14,7 @@
 #include "polder/update/quasi_global_momentum.hpp"
 #include "recipes/setting.hpp"
 #include "recipes/stacked_cross_gradients.hpp"
+#include "recipes/tensor_setting.hpp"
 #include "support/catch.hpp"
 #include "support/quadratics.hpp"
 #include "support/team.hpp"
@@ -23,38 +24,6 @@ namespace {
 using namespace polder;
 using namespace polder::test;
 using topology::mixing_matrix;
-
-/// A quadratic whose parameters are three tensors.
-struct in_tensors {
-  quadratics::objective f;
-  template <class T>
-  double loss_and_gradient(std::span<const T> x, std::span<T> g) const {
-    return f.loss_and_gradient(x, g);
-  }
-  double loss_and_gradient(std::span<const float> x, std::span<float> g) const { return f.loss_and_gradient(x, g); }
-  double loss_and_gradient(std::span<const double> x, std::span<double> g) const { return f.loss_and_gradient(x, g); }
-  [[nodiscard]] polder::layout layout() const {
-    polder::layout tensors;
-    tensors.add("a", {2, 3});
-    tensors.add("b", {1});
-    tensors.add("c", {14});
-    return tensors;
-  }
-};
-
-struct tensor_setting : setting {
-  using setting::setting;
-
-  template <class T, class Backend, class Algorithm>
-  [[nodiscard]] stacked<T> train(const Backend& backend, const Algorithm& parts) const {
-    return train_on<T>(backend, parts, [this](int i) { return in_tensors{f.of(i)}; });
-  }
-  [[nodiscard]] rows expected(const cross_method& method) const {
-    return stacked_cross_gradients(problem, start(), steps, method);
-  }
-  [[nodiscard]] aggregation mean(double a) const { return neighborhood_mean(problem, a); }
-  [[nodiscard]] aggregation program() const { return program_per_tensor(problem, {6, 7, 21}); }
-};
 
 /// As for the other recipes: in double the two differ by the order of sums, in float by the rounding of 60 steps. Both
 /// backends give the same bits.

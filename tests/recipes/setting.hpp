@@ -2,8 +2,6 @@
 // learning rate that drops in mid-run.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -66,16 +64,5 @@ struct setting {
     return train_on<T>(backend, parts, [this](int i) { return f.of(i); });
   }
 };
-
-template <class T>
-double largest_difference(const stacked<T>& a, const rows& b) {
-  double largest = 0.0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    for (std::size_t k = 0; k < a[i].size(); ++k) {
-      largest = std::max(largest, std::abs(static_cast<double>(a[i][k]) - b[i][k]));
-    }
-  }
-  return largest;
-}
 
 }  // namespace polder::test

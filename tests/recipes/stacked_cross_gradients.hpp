@@ -136,6 +136,33 @@ struct cross_method {
   double gamma = 1.0;
 };
 
+/// Worker i's step from its aggregated gradient; updates its momentum.
+inline std::vector<double> update_of(const stacked_problem& p, const cross_method& method, std::size_t t,
+                                     const std::vector<double>& x, const std::vector<double>& whole,
+                                     std::vector<double>& m) {
+  std::vector<double> step(p.d);
+  for (std::size_t k = 0; k < p.d; ++k) {
+    const double decayed = whole[k] + p.wd * x[k];
+    if (method.momentum == memory::quasi_global) {
+      step[k] = p.lr(t) * (decayed + method.beta * (method.beta * m[k] + decayed));
+    } else {
+      m[k] = method.beta * m[k] + decayed;
+      step[k] = p.lr(t) * (method.momentum == memory::nesterov ? decayed + method.beta * m[k] : m[k]);
+    }
+  }
+  return step;
+}
+/// What quasi-global momentum makes of a step.
+inline void observe_step(const stacked_problem& p, const cross_method& method, std::size_t t, const rows& x,
+                         const rows& next, rows& m) {
+  if (method.momentum != memory::quasi_global) return;
+  for (std::size_t i = 0; i < p.n; ++i) {
+    for (std::size_t k = 0; k < p.d; ++k) {
+      m[i][k] = method.mu * m[i][k] + (1.0 - method.mu) * (x[i][k] - next[i][k]) / p.lr(t);
+    }
+  }
+}
+
 inline rows stacked_cross_gradients(const stacked_problem& p, rows x, std::size_t total, const cross_method& method) {
   rows m = zeros_like(p);
   const auto gradient = [&](std::size_t i, const std::vector<double>& at, double rho) {
@@ -151,31 +178,14 @@ inline rows stacked_cross_gradients(const stacked_problem& p, rows x, std::size_
         g[i][j] = gradient(i, at_mixed ? mixed[i] : x[j], i == j ? method.rho_own : method.rho_cross);
       }
     }
-    rows step = zeros_like(p);
-    for (std::size_t i = 0; i < p.n; ++i) {
-      const std::vector<double> whole = method.aggregate(i, g);
-      for (std::size_t k = 0; k < p.d; ++k) {
-        const double decayed = whole[k] + p.wd * x[i][k];
-        if (method.momentum == memory::quasi_global) {
-          step[i][k] = p.lr(t) * (decayed + method.beta * (method.beta * m[i][k] + decayed));
-        } else {
-          m[i][k] = method.beta * m[i][k] + decayed;
-          step[i][k] = p.lr(t) * (method.momentum == memory::nesterov ? decayed + method.beta * m[i][k] : m[i][k]);
-        }
-      }
-    }
+    rows step;
+    for (std::size_t i = 0; i < p.n; ++i) step.push_back(update_of(p, method, t, x[i], method.aggregate(i, g), m[i]));
     rows next = method.sequence == order::adapt_then_combine ? x : mixed;
     for (std::size_t i = 0; i < p.n; ++i) {
       for (std::size_t k = 0; k < p.d; ++k) next[i][k] -= step[i][k];
     }
     if (method.sequence == order::adapt_then_combine) next = mix(p, next, method.gamma);
-    if (method.momentum == memory::quasi_global) {
-      for (std::size_t i = 0; i < p.n; ++i) {
-        for (std::size_t k = 0; k < p.d; ++k) {
-          m[i][k] = method.mu * m[i][k] + (1.0 - method.mu) * (x[i][k] - next[i][k]) / p.lr(t);
-        }
-      }
-    }
+    observe_step(p, method, t, x, next, m);
     x = next;
   }
   return x;

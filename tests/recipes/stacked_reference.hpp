@@ -2,6 +2,7 @@
 // sharing no code with the library.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <functional>
@@ -10,6 +11,17 @@
 namespace polder::test {
 
 using rows = std::vector<std::vector<double>>;
+
+template <class T>
+double largest_difference(const std::vector<std::vector<T>>& a, const rows& b) {
+  double largest = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    for (std::size_t k = 0; k < a[i].size(); ++k) {
+      largest = std::max(largest, std::abs(static_cast<double>(a[i][k]) - b[i][k]));
+    }
+  }
+  return largest;
+}
 
 /// All that the formulas need.
 struct stacked_problem {

@@ -6,14 +6,19 @@
 #include <vector>
 
 #include "polder/backend/eigen.hpp"
+#include "polder/compress/error_feedback.hpp"
 #include "polder/compress/qsgd.hpp"
+#include "polder/compress/sign.hpp"
 #include "polder/compress/top_k.hpp"
 #include "polder/recipes/all_reduce.hpp"
 #include "polder/recipes/cga.hpp"
+#include "polder/recipes/comp_cga.hpp"
+#include "polder/recipes/comp_ngm.hpp"
 #include "polder/recipes/comp_q_saddle.hpp"
 #include "polder/recipes/dppf.hpp"
 #include "polder/recipes/n_saddle.hpp"
 #include "polder/recipes/ngm.hpp"
+#include "polder/recipes/power_sgd.hpp"
 #include "polder/recipes/q_saddle.hpp"
 #include "polder/topology/graphs.hpp"
 #include "support/allocation_watch.hpp"
@@ -32,16 +37,27 @@ struct bowl {
   }
 };
 
+/// The same as a matrix of 50 x 90 and 500 biases.
+struct matrix_bowl : bowl {
+  [[nodiscard]] polder::layout layout() const {
+    polder::layout tensors;
+    tensors.add("weight", {50, 90});
+    tensors.add("bias", {500});
+    return tensors;
+  }
+};
+
 /// Allocations of the whole team while every worker is past its twentieth step. Worker 0 opens and closes the watch; the
 /// others are then between steps 20 and 61, where nobody may allocate.
-template <class Algorithm>
+template <class Objective = bowl, class Algorithm>
 long allocations_of(const Algorithm& parts) {
   const int workers = 4;
   const std::size_t n = 5000;
   allocations = 0;
   (void)train_team(
       eigen_backend{}, parts, topology::mixing_matrix::metropolis(topology::ring(workers)),
-      equal_start<float>(workers, std::vector<float>(n, 1.0f)), [](int) { return bowl{}; }, 80, {.lr = {.base = 0.1}},
+      equal_start<float>(workers, std::vector<float>(n, 1.0f)), [](int) { return Objective{}; }, 80,
+      {.lr = {.base = 0.1}},
       [](auto& one, std::uint64_t t) {
         if (one.rank() != 0) return;
         if (t == 30) watching = true;
@@ -59,6 +75,10 @@ TEST_CASE("steps allocate nothing in steady state") {
   CHECK(allocations_of(recipes::n_saddle()) == 0);
   CHECK(allocations_of(recipes::comp_q_saddle(choco{qsgd{.scale = scaling::contraction}})) == 0);
   CHECK(allocations_of(recipes::comp_q_saddle(deep_squeeze{top_k{.keep = 0.1}, 0.1})) == 0);
+  const choco_before_step quantized{qsgd{.scale = scaling::contraction}};
+  CHECK(allocations_of(recipes::comp_ngm(quantized, error_feedback{top_k{.keep = 0.1}}, {.data_share = 0.5})) == 0);
+  CHECK(allocations_of(recipes::comp_cga(quantized, error_feedback{sign{}}, {.compress_own = true})) == 0);
+  CHECK(allocations_of<matrix_bowl>(recipes::power_sgd()) == 0);
 }
 
 TEST_CASE("the watch sees an allocation") {

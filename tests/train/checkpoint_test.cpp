@@ -10,10 +10,16 @@
 
 #include "polder/backend/counting.hpp"
 #include "polder/backend/eigen.hpp"
+#include "polder/compress/error_feedback.hpp"
+#include "polder/compress/qsgd.hpp"
+#include "polder/compress/top_k.hpp"
 #include "polder/io/file.hpp"
 #include "polder/io/json_parse.hpp"
 #include "polder/mixing/every.hpp"
+#include "polder/recipes/choco_sgd.hpp"
+#include "polder/recipes/comp_ngm.hpp"
 #include "polder/recipes/dppf.hpp"
+#include "polder/recipes/power_sgd.hpp"
 #include "polder/recipes/qgm.hpp"
 #include "polder/topology/graphs.hpp"
 #include "polder/train/checkpoint.hpp"
@@ -121,6 +127,10 @@ TEST_CASE("a run that was cut at any step and resumed ends with the same hash", 
   };
   check(recipes::qgm());
   check(recipes::dppf({.tau = 2}));
+  const qsgd four_bits{.bits = 4, .scale = scaling::contraction};
+  check(recipes::comp_ngm(choco_before_step{four_bits}, error_feedback{four_bits}, {.compress_own = true}));
+  check(recipes::power_sgd({.rank = 1}));
+  check(recipes::choco_sgd(choco{top_k{.keep = 0.3}}));
   check(momentum_of_rounds);  // cut inside a round that keeps its start
 }
 

@@ -8,10 +8,15 @@
 #include <vector>
 
 #include "polder/backend/eigen.hpp"
+#include "polder/compress/measured.hpp"
+#include "polder/compress/raw.hpp"
+#include "polder/gradient/plain.hpp"
+#include "polder/mixing/choco.hpp"
 #include "polder/recipes/d_psgd.hpp"
 #include "polder/recipes/dppf.hpp"
 #include "polder/topology/graphs.hpp"
 #include "polder/train/fit.hpp"
+#include "polder/update/weight_decay.hpp"
 #include "support/catch.hpp"
 #include "support/quadratics.hpp"
 #include "support/team.hpp"
@@ -46,6 +51,17 @@ struct known_losses {
     for (float& v : g) v = 0.0f;
     g[0] = -0.125f * static_cast<float>(rank + 1);
     return rank + static_cast<double>(step);
+  }
+};
+
+/// A compressor that sends half of what it is given.
+struct halved : raw {
+  template <class T>
+  std::size_t compress(no_compressor_state& s, std::span<const T> x, const layout& tensors, const stamp& which,
+                       std::span<std::byte> out) const {
+    std::vector<T> half(x.begin(), x.end());
+    for (T& number : half) number /= 2;
+    return raw::compress<T>(s, half, tensors, which, out);
   }
 };
 
@@ -143,6 +159,40 @@ TEST_CASE("the valley width is taken right after the last round, and before it a
   CHECK(results[0].valley_width_before == Approx(0.4875));
   CHECK(results[0].valley_width == Approx(0.54375));
   CHECK(results[0].last.valley_width == Approx(0.60625));
+}
+
+TEST_CASE("what compression loses is told since the evaluation before, and for the whole run") {
+  // Worker m moves by d = (m + 1) / 8 a step; gamma is so small that no worker moves another. A copy goes half the way
+  // to its worker in each step, so that v = (2 - 2^(1-t)) d in step t, and half of it is lost.
+  std::map<std::uint64_t, evaluation> curve;
+  const algorithm parts{plain{}, weight_decay{0.0}, choco{measured{halved{}}, 1e-12}};
+  const auto results = fit_team(parts, 2, {.epochs = 3, .steps_per_epoch = 2}, threshold_tests{}, &curve);
+  REQUIRE(curve.size() == 3);
+  const double squares = (1 + 4) / 64.0;  // of d, both workers
+  double whole = 0.0;
+  for (const std::uint64_t epoch : {1u, 2u, 3u}) {
+    double input = 0.0;
+    for (const double t : {2.0 * static_cast<double>(epoch) - 1, 2.0 * static_cast<double>(epoch)}) {
+      input += std::pow(2 - std::pow(2.0, 1 - t), 2) * squares;
+    }
+    whole += input;
+    CHECK(curve[epoch].compression.messages == 4.0);
+    CHECK(curve[epoch].compression.input == Approx(input).epsilon(1e-6));
+    CHECK(curve[epoch].compression.relative() == Approx(0.5).epsilon(1e-6));
+    CHECK(curve[epoch].compression.length() == Approx(std::sqrt(input / 4 / 4)).epsilon(1e-6));
+  }
+  CHECK(results[1].compression.messages == 12.0);
+  CHECK(results[1].compression.input == Approx(whole).epsilon(1e-6));
+  CHECK(results[1].compression.relative() == Approx(0.5).epsilon(1e-6));
+}
+
+TEST_CASE("without a measured compressor nothing is told about compression") {
+  std::map<std::uint64_t, evaluation> curve;
+  const algorithm parts{plain{}, weight_decay{0.0}, choco{raw{}, 0.5}};
+  const auto results = fit_team(parts, 2, {.epochs = 1, .steps_per_epoch = 2}, threshold_tests{}, &curve);
+  CHECK(curve[1].compression.messages == 0.0);
+  CHECK(results[0].compression.messages == 0.0);
+  CHECK(std::isnan(results[0].compression.relative()));
 }
 
 TEST_CASE("a run that ends with a loss or parameters that are not finite is a failure, not a result") {

@@ -15,6 +15,7 @@
 #include <Eigen/Core>
 
 #include "polder/backend/host_loops.hpp"
+#include "polder/backend/host_means.hpp"
 #include "polder/backend/host_memory.hpp"
 #include "polder/backend/tensor_backend.hpp"
 

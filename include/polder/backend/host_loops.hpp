@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
 #include <span>
 #include <utility>
 
@@ -198,60 +196,6 @@ template <class Element, class... Ts>
     add_lanes(lanes, values, size);
   }
   return fold_lanes(lanes);
-}
-
-/// The sum over one canonical block of (x_i - center_i)^2. The squares pass through an exclusive or with a zero that
-/// the compiler does not know, which does for registers what settle() does for memory.
-template <class T>
-[[nodiscard]] inline double squared_gaps(const T* x, const double* center, std::size_t count) {
-  static_assert(sum_lanes % pack_size == 0);
-  constexpr std::size_t packs = sum_lanes / pack_size;
-  typedef std::int64_t bits __attribute__((vector_size(sizeof(double_pack))));
-  volatile std::int64_t unknown = 0;
-  const bits zero = bits{} + unknown;
-  double_pack sums[packs] = {};
-  std::size_t i = 0;
-  for (; i + sum_lanes <= count; i += sum_lanes) {
-    for (std::size_t p = 0; p < packs; ++p) {
-      double_pack gap{}, middle{};
-      load(x + i + p * pack_size, gap);
-      load(center + i + p * pack_size, middle);
-      gap -= middle;
-      sums[p] += reinterpret_cast<double_pack>(reinterpret_cast<bits>(gap * gap) ^ zero);
-    }
-  }
-  double lanes[sum_lanes];
-  std::memcpy(lanes, sums, sizeof lanes);
-  double values[sum_lanes];
-  for (std::size_t lane = 0; i + lane < count; ++lane) {
-    const double gap = static_cast<double>(x[i + lane]) - center[i + lane];
-    values[lane] = gap * gap;
-  }
-  settle(values);
-  for (std::size_t lane = 0; i + lane < count; ++lane) lanes[lane] += values[lane];
-  return fold_lanes(lanes);
-}
-
-/// mean_with_gaps for one canonical block: `add_gap(m, sum)` receives the block's part of gaps[m]. The vectors are read
-/// from memory once, for the mean; for the gaps they are still in a cache.
-template <class T, class AddGap>
-inline void mean_block(std::span<const host_view<const T>> vectors, host_view<T> mean, std::size_t first,
-                       bool streaming, const AddGap& add_gap) {
-  const std::size_t count = std::min(sum_block, mean.size - first);
-  const double weight = 1.0 / static_cast<double>(vectors.size());
-  const auto term = [vectors, weight](std::size_t m) { return weighted<host_space, T>{vectors[m], weight}; };
-  alignas(64) double centers[sum_block];
-  alignas(64) T staging[loop_block];
-  for (std::size_t done = 0; done < count; done += loop_block) {
-    const std::size_t size = std::min(loop_block, count - done);
-    T* const to = streaming ? staging : mean.data + first + done;
-    weighted_sum(vectors.size(), term, first + done, size, to);
-    for (std::size_t i = 0; i < size; ++i) centers[done + i] = static_cast<double>(to[i]);
-    if (streaming) stream_to(mean.data + first + done, staging, size);
-  }
-  for (std::size_t m = 0; m < vectors.size(); ++m) {
-    add_gap(m, squared_gaps(vectors[m].data + first, centers, count));
-  }
 }
 
 /// The canonical block at `first` of all products of two vectors: take(a (a + 1) / 2 + b, sum over the block).

@@ -98,6 +98,19 @@ POLDER_INLINE void store(const double_pack& from, float* to) {
   const auto numbers = __builtin_convertvector(from, float_pack);
   std::memcpy(to, &numbers, sizeof numbers);
 }
+/// As settle() of numbers in memory, for those of a register: a product that passes is not contracted with a sum.
+POLDER_INLINE void settle(double_pack& values) {
+#if defined(__AVX512F__)
+  asm volatile("" : "+v"(values));
+#elif defined(__SSE2__)
+  asm volatile("" : "+x"(values));
+#else
+  double numbers[pack_size];
+  std::memcpy(numbers, &values, sizeof numbers);
+  settle(numbers);
+  std::memcpy(&values, numbers, sizeof numbers);
+#endif
+}
 /// y += weight x as ops::multiply_add() rounds it for single numbers.
 POLDER_INLINE void add_product(double_pack& y, double weight, const double_pack& x) {
 #if defined(__AVX512F__)

@@ -19,6 +19,7 @@
 
 #include "polder/backend/cuda_passes.hpp"
 #include "polder/backend/host_loops.hpp"
+#include "polder/backend/host_means.hpp"
 #include "polder/backend/host_memory.hpp"
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/ops/arithmetic.hpp"

@@ -50,6 +50,10 @@ using compressor_state_t = decltype(std::declval<const K&>().template init<T>(st
 ///  7. A message that is cut off, altered, of another compressor, layout or version is a compress_error that says what
 ///     is wrong, never undefined behavior, whatever the bytes are. What is in y then is of no use.
 ///  8. No call but init allocates memory.
+///  9. Optional: `k.contraction(layout)` returns delta in [0, 1]: E||C(v) - v||^2 <= (1 - delta) ||v||^2 for every v, up
+///     to the rounding of the numbers that are sent; 0 promises nothing. `k.effective_contraction(layout)`, where there
+///     is one, is what a consensus step may count on in its place: many messages together do better or worse than each
+///     is guaranteed to.
 template <class K, class T>
 concept compressor =
     requires(const K k, compressor_state_t<K, T> state, const layout tensors, std::span<const T> x, std::span<T> y,
@@ -61,6 +65,9 @@ concept compressor =
       k.template decompress_add<T>(bytes, tensors, 1.0, y);
     };
 
+/// In the place of a compressor: vectors travel as they are, without a header.
+struct uncompressed {};
+
 /// A compressor that also has the pass of error feedback in one piece: `k.template compress_residual<T>(state, v, e,
 /// layout, stamp, out)` writes the message of p = v + e, as compress would, and leaves e <- p - C(p), with the C(p) of
 /// decompress bit for bit. Saves error_feedback a pass over memory for p and one for C(p).
@@ -70,6 +77,21 @@ concept residual_compressor =
                                  std::span<T> e, const stamp which, std::span<std::byte> out) {
       { k.template compress_residual<T>(state, v, e, tensors, which, out) } -> std::same_as<std::size_t>;
     };
+
+template <class K>
+concept contracting_compressor = requires(const K k, const layout tensors) {
+  { k.contraction(tensors) } -> std::same_as<double>;
+};
+
+/// The contraction that a consensus step may count on: what K says of many messages, else what it guarantees of each.
+template <contracting_compressor K>
+[[nodiscard]] double effective_contraction(const K& k, const layout& tensors) {
+  if constexpr (requires { k.effective_contraction(tensors); }) {
+    return k.effective_contraction(tensors);
+  } else {
+    return k.contraction(tensors);
+  }
+}
 
 /// The state of compressors that remember nothing.
 struct no_compressor_state {

@@ -14,6 +14,16 @@
 
 namespace polder {
 
+template <class K>
+struct error_feedback;
+
+namespace detail {
+template <class K>
+inline constexpr bool is_error_feedback = false;
+template <class K>
+inline constexpr bool is_error_feedback<error_feedback<K>> = true;
+}  // namespace detail
+
 /// Error feedback around any compressor C: what a message leaves out is kept and added to the next input.
 ///
 ///     p = v + e;   q = C(p), which is sent;   e <- p - q            e = 0 at the start
@@ -22,7 +32,9 @@ namespace polder {
 /// qsgd and random_k with scaling::contraction): around an unbiased compressor of large variance the memory may grow.
 ///
 /// Parameters: inner, the compressor; an error_feedback as well, whose type is then spelled out
-/// (`error_feedback<error_feedback<sign>>`), because one in braces is taken for a copy.
+/// (`error_feedback<error_feedback<half>>`), because one in braces is taken for a copy. The inner one is then given the last
+/// error twice less the one before: its memory stays bounded if C loses less than a third of what it gets, and may grow
+/// without bound if not.
 /// State: e (n numbers) and the inner one; one state for each receiver that is sent inputs of its own. Wire: as inner.
 /// Cost: on top of encoding with inner, one pass that reads v and reads and writes e, and one decode into e.
 /// Errors: those of inner; config_error where v and layout have not the same size. After an error the memory is of no
@@ -30,6 +42,9 @@ namespace polder {
 /// Source: the NGC and CGA codes, which keep one memory for each neighbor and tensor.
 template <class K>
 struct error_feedback {
+  static_assert(compressor<K, float> || compressor<K, double>,
+                "error_feedback wraps a compressor: qsgd, sign, top_k, …; see docs/reference/parts.md");
+
   static constexpr bool fixed_size = K::fixed_size;
 
   K inner{};
@@ -48,6 +63,17 @@ struct error_feedback {
   template <class T>
   [[nodiscard]] state<T> init(const layout& tensors) const {
     return {host_buffer<T>(tensors.size()), inner.template init<T>(tensors)};
+  }
+  /// That of inner: what a message carries of the vector and the memory together.
+  [[nodiscard]] double contraction(const layout& tensors) const
+    requires contracting_compressor<K>
+  {
+    return inner.contraction(tensors);
+  }
+  [[nodiscard]] double effective_contraction(const layout& tensors) const
+    requires contracting_compressor<K>
+  {
+    return polder::effective_contraction(inner, tensors);
   }
   template <class T>
   [[nodiscard]] std::size_t max_bytes(const layout& tensors) const {

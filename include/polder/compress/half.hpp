@@ -23,6 +23,7 @@ enum class half_format : std::uint8_t { bf16 = 0, fp16 = 1 };
 ///
 ///     bf16   1 sign, 8 exponent, 7 fraction bits: float's range, |C(x) - x| <= 2^-8 |x| for normal numbers
 ///     fp16   1 sign, 5 exponent, 10 fraction bits (IEEE binary16): |C(x) - x| <= 2^-11 |x| in [2^-14, 65504]
+///     delta = 1 - 2^-16 (bf16) or 1 - 2^-22 (fp16) in that range; smaller numbers may be sent as 0
 ///
 /// Parameters: format, default bf16: no gradient leaves its range. State: none. Wire: 40 + 2 n bytes.
 /// Cost: one pass to encode, one to decode.
@@ -36,6 +37,11 @@ struct half {
   [[nodiscard]] no_compressor_state init(const layout&) const {
     check();
     return {};
+  }
+  /// For numbers in the format's range.
+  [[nodiscard]] double contraction(const layout&) const {
+    check();
+    return 1.0 - (format == half_format::bf16 ? 0x1p-16 : 0x1p-22);
   }
   template <class T>
   [[nodiscard]] std::size_t max_bytes(const layout& tensors) const {

@@ -24,7 +24,10 @@ namespace polder {
 ///     r_i = s |v_i| / ||v||_2                                  v: one tensor, or one bucket of it, of m numbers
 ///     l_i = floor(r_i) + Bernoulli(r_i - floor(r_i)) <= s
 ///     C(v)_i = c ||v||_2 sign(v_i) l_i / s
-///     c = 1 (unbiased: E[C(v)] = v)  or  c = 1 / (1 + min(m / s^2, sqrt(m) / s)) (contraction with delta = c)
+///     c = 1 (unbiased: E[C(v)] = v)  or  c = 1 / (1 + min(m / s^2, sqrt(m) / s)) (contraction with delta >= c)
+///     E||C(v) - v||^2 <= (1 - delta) ||v||^2,    delta = 1 - (1 - c)^2 - c^2 min(m / (4 s^2), sqrt(m) / s)
+///
+/// A quarter of m / s^2, because no Bernoulli number has a variance above 1/4. Unbiased, delta may be below 0: no contraction.
 ///
 /// Parameters:
 ///   bits in 1..8, default 8: a quarter of float32, a choice of this library.
@@ -62,6 +65,12 @@ struct qsgd {
     const double s = highest_level();
     const double count = static_cast<double>(m);
     return 1.0 / (1.0 + std::min(count / (s * s), std::sqrt(count) / s));
+  }
+
+  /// delta of the bucket with the most numbers.
+  [[nodiscard]] double contraction(const layout& tensors) const {
+    check();
+    return detail::least_over_tensors(tensors, [this](std::size_t m) { return contraction_of(bucket_of(m)); });
   }
 
   template <class T>
@@ -119,6 +128,13 @@ struct qsgd {
                           " but must lie in [64, 4096], or be 0: the whole tensor");
     require<config_error>(scale == scaling::unbiased || scale == scaling::contraction, "qsgd: scale is ",
                           static_cast<int>(scale), " but must be unbiased or contraction");
+  }
+  [[nodiscard]] double contraction_of(std::size_t m) const {
+    const double s = highest_level();
+    const double count = static_cast<double>(m);
+    const double c = shrinkage(m);
+    const double variance = std::min(count / (4.0 * s * s), std::sqrt(count) / s);
+    return std::max(0.0, 1.0 - (1.0 - c) * (1.0 - c) - c * c * variance);
   }
   [[nodiscard]] std::size_t bucket_of(std::size_t m) const { return bucket == 0 ? m : std::min(bucket, m); }
   [[nodiscard]] bool sign_beside() const { return levels == level_mode::sign_beside; }

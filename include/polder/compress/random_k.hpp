@@ -22,8 +22,10 @@ namespace polder {
 /// function of the stamp, which the message carries: no index is on the wire.
 ///
 ///     C(v)_i = v_i (contraction) or v_i m/k (unbiased) where i was drawn, else 0
-///     contraction   E||C(v) - v||^2 = (1 - k/m) ||v||^2
-///     unbiased      E[C(v)] = v,  E||C(v) - v||^2 = (m/k - 1) ||v||^2
+///     contraction   E||C(v) - v||^2 = (1 - k/m) ||v||^2                           delta = k/m
+///     unbiased      E[C(v)] = v,  E||C(v) - v||^2 = (m/k - 1) ||v||^2             delta = 2 - m/k, if that is above 0
+///
+/// With same_positions all workers lose the same numbers: a consensus step may count on 2 delta / (4 - delta) only.
 ///
 /// Parameters: keep in (0, 1], the fraction that is kept; default 0.01, a choice of this library. scale, default
 /// contraction. same_positions, default false: with true the worker and the edge do not count, so that all messages of
@@ -46,6 +48,15 @@ struct random_k {
   [[nodiscard]] no_compressor_state init(const layout&) const {
     check();
     return {};
+  }
+  [[nodiscard]] double contraction(const layout& tensors) const {
+    check();
+    const double share = detail::least_kept_share(keep, tensors);
+    return scale == scaling::contraction ? share : std::max(0.0, 2.0 - 1.0 / share);
+  }
+  [[nodiscard]] double effective_contraction(const layout& tensors) const {
+    const double delta = contraction(tensors);
+    return same_positions ? detail::contraction_together(delta) : delta;
   }
   template <class T>
   [[nodiscard]] std::size_t max_bytes(const layout& tensors) const {

@@ -26,6 +26,7 @@ struct raw {
   [[nodiscard]] no_compressor_state init(const layout&) const {
     return {};
   }
+  [[nodiscard]] double contraction(const layout&) const { return 1.0; }
   template <class T>
   [[nodiscard]] std::size_t max_bytes(const layout& tensors) const {
     return message_header_bytes + sizeof(T) * tensors.size();

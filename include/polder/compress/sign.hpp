@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <numbers>
 #include <span>
 
 #include "polder/backend/host_memory.hpp"
@@ -23,6 +24,10 @@ namespace polder {
 ///     C(v) = (||v||_1 / m) sign(v),   sign(0) = +1
 ///     ||C(v) - v||^2 = ||v||^2 - ||v||_1^2 / m        a contraction with delta = ||v||_1^2 / (m ||v||^2) >= 1/m
 ///
+/// 1/m is what a vector of one number that is not 0 has; for Gaussian numbers ||v||_1^2 / (m ||v||^2) tends to 2/pi, the
+/// typical_contraction. Consensus steps count on 2 t / (4 - t) of t = 2/pi: neighbors that move against each other lose the
+/// same. Without gradients few numbers hold most of what is left after some dozens of rounds, and sign contracts slowly.
+///
 /// State: none; use it inside error_feedback. Wire: 40 bytes, and per tensor that is not empty 4 (a float32) +
 /// ceil(m / 8). Cost: one pass to encode (the magnitudes are summed while the signs are packed), one to decode.
 /// Errors: as the concept says; a mean magnitude above float32 is a compress_error.
@@ -30,10 +35,17 @@ namespace polder {
 /// absorbs the difference. A mean magnitude below 2^-126 is sent as 0.
 struct sign {
   static constexpr bool fixed_size = true;
+  static constexpr double typical_contraction = 2.0 * std::numbers::inv_pi;
 
   template <class T>
   [[nodiscard]] no_compressor_state init(const layout&) const {
     return {};
+  }
+  [[nodiscard]] double contraction(const layout& tensors) const {
+    return detail::least_over_tensors(tensors, [](std::size_t m) { return 1.0 / static_cast<double>(m); });
+  }
+  [[nodiscard]] double effective_contraction(const layout&) const {
+    return detail::contraction_together(typical_contraction);
   }
   template <class T>
   [[nodiscard]] std::size_t max_bytes(const layout& tensors) const {

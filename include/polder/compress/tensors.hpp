@@ -58,6 +58,27 @@ inline void check_keep(codec who, double keep) {
   return std::clamp(kept, std::size_t{1}, m);
 }
 
+/// The least of of_size(m) over the tensors of m > 0 numbers; 1 if there is none. What holds for the whole vector holds
+/// for each tensor, as it may lie in that one alone.
+template <class OfSize>
+[[nodiscard]] double least_over_tensors(const layout& tensors, const OfSize& of_size) {
+  double least = 1.0;
+  for (const tensor_info& tensor : tensors.tensors()) {
+    if (tensor.size() > 0) least = std::min(least, of_size(tensor.size()));
+  }
+  return least;
+}
+
+/// What a consensus step may count on of a contraction where all workers lose the same numbers: their errors add up along
+/// an edge where they would else cancel. It halves the step of mixing/consensus_step.hpp.
+[[nodiscard]] constexpr double contraction_together(double delta) { return 2.0 * delta / (4.0 - delta); }
+
+/// The least k/m of a sparsifier.
+[[nodiscard]] inline double least_kept_share(double keep, const layout& tensors) {
+  return least_over_tensors(
+      tensors, [keep](std::size_t m) { return static_cast<double>(kept_of(keep, m)) / static_cast<double>(m); });
+}
+
 /// A sum in the canonical order of backend/tensor_backend.hpp whose numbers come in pieces.
 class canonical_sum {
  public:

@@ -20,6 +20,7 @@ enum class purpose : std::uint32_t {
   partition = 6,
   probe = 7,
   test = 8,
+  subspace = 9,
 };
 
 /// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011): ten rounds that

@@ -3,19 +3,23 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "polder/backend/tensor_backend.hpp"
-#include "polder/comm/communicator.hpp"
+#include "polder/compress/compressor.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 #include "polder/gradient/evaluate.hpp"
 #include "polder/gradient/part.hpp"
 #include "polder/gradient/plain.hpp"
 #include "polder/gradient/tensor_programs.hpp"
+#include "polder/gradient/way_back.hpp"
 #include "polder/objective/context.hpp"
+#include "polder/objective/finite.hpp"
 #include "polder/ops/arithmetic.hpp"
 #include "polder/topology/requirements.hpp"
 
@@ -50,30 +54,45 @@ enum class self_point {
 ///
 /// Parameters: inner, any rule that takes the gradient at a point (plain, sam, asam; plain by default). data_share: a in
 /// [0, 1]; default 1. With 0 nothing is sent back. by: the aggregation. own: where g_ii is taken; `mixed` needs
-/// gossip{.of = mixed::before_step}. plain_cross: only g_ii is taken by `inner`, the others are plain gradients.
-/// W must be symmetric. Neighbors are summed in rank order.
+/// gossip{.of = mixed::before_step} or choco_before_step. plain_cross: only g_ii is taken by `inner`, the others are plain
+/// gradients. W must be symmetric. Neighbors are summed in rank order.
+///
+/// With a compressor C the gradients go back in its messages: g_ji becomes C(g_ij) of worker j above, for A and for the
+/// program; B has the gradients themselves. C is error_feedback{…} as a rule, and then keeps a memory for each neighbor:
+///
+///     p = g_ij + e_ij,    q_ij = C(p), which is sent to j,    e_ij <- p - q_ij
+///
+/// compress_own: g_ii as well is replaced by C(g_ii) with a memory of its own, though it is not sent: what the code of NGC
+/// does (Purdue's CompNGC and CompCGA). Default: it is not. seed: of the compressor's random numbers. W must then be the
+/// same in every round.
 ///
 /// Use it with gossip{.of = mixed::before_step}: gradient and mixing then share the exchange of x. If something is sent
 /// back, the mixture of x is made before x is released, because a communicator does not hold it any longer; if nothing
-/// is, x is held until the mixing.
+/// is, x is held until the mixing. With choco_before_step they share its compressed exchange: the g_ij are taken at the
+/// copies x^_j, which stay.
 ///
-/// State: that of inner, n numbers for the own gradient and n per neighbor. Cost with K neighbors: 1 + K times the
+/// State: that of inner, n numbers for the own gradient and n per neighbor; with a compressor its own for each neighbor
+/// and a message, and n numbers per neighbor more for a between 0 and 1. Cost with K neighbors: 1 + K times the
 /// evaluations of inner; one pass of 4 (K + 2) bytes per float32 parameter (a between 0 and 1: 4 (2 K + 2)), one more
-/// for the mixture in place of that in gossip (8 bytes more in all), for the program 4 (K + 1) on top. Sends 2 n numbers
-/// to each neighbor (n with a = 0), gossip before the step included; 3 n (2 n) where gossip mixes the half step.
+/// for the mixture in place of that in gossip (8 bytes more in all), for the program 4 (K + 1) on top; with a compressor K
+/// times compressing and decompressing. Sends 2 n numbers to each neighbor (n with a = 0), gossip before the step
+/// included; 3 n (2 n) where gossip mixes the half step; with a compressor its message in the place of n of them.
 /// Errors: config_error for parameters or weights that do not suit; non_finite_error for a loss at a neighbor's
-/// parameters, or a row of a program, that is not finite.
-/// Source: NGC, arXiv:2209.14390, and its authors' code (the two variants and their blend); the code of Cross-Gradient
-/// Aggregation, yasesf93/CrossGradientAggregation (the program).
+/// parameters, or a row of a program, that is not finite; those of the compressor.
+/// Source: NGC, arXiv:2209.14390, and its authors' code (the two variants and their blend, compression with a memory for
+/// each neighbor); the code of Cross-Gradient Aggregation, yasesf93/CrossGradientAggregation (the program).
 /// Departures: the weights are w_ij, not 1 / (K + 1), which is the same on regular graphs; the own gradient is at x_i by
 /// default; the program is solved by projected coordinate descent.
-template <class Inner = plain>
+template <class Inner = plain, class Compressor = uncompressed>
 struct cross_gradients {
   Inner inner{};
+  Compressor compressor{};
   double data_share = 1.0;
   cross_aggregate by = cross_aggregate::weighted_mean;
   self_point own = self_point::unmixed;
   bool plain_cross = false;
+  bool compress_own = false;
+  std::uint64_t seed = 1;
 
   template <class InnerState, class B, class T>
   struct state {
@@ -82,12 +101,12 @@ struct cross_gradients {
     buffer_t<B, T> own;
     std::vector<buffer_t<B, T>> crossed;  // g_ij, by the place of j among the neighbors
     detail::tensor_programs<B, T> programs;
-    std::vector<outgoing> sends;
-    std::vector<incoming> receives;
+    detail::way_back<Compressor, B, T> back;
     std::vector<weighted<space, T>> terms;
     template <class Visitor>
     void visit(Visitor&& visitor) {
       inner.visit(visitor);
+      back.visit(visitor);
     }
   };
   template <class T, tensor_backend B>
@@ -96,16 +115,28 @@ struct cross_gradients {
                           " but must be in [0, 1]");
     require<config_error>(by == cross_aggregate::weighted_mean || data_share == 1.0, "cross_gradients: data_share is ",
                           data_share, " but the quadratic program takes data-variant gradients only: leave it at 1");
+    require<config_error>(data_share > 0.0 || std::is_same_v<Compressor, uncompressed>,
+                          "cross_gradients: data_share is 0, so nothing is sent back that a compressor could compress: "
+                          "take uncompressed{}, or a data_share above 0");
     return state<decltype(inner.template init<T>(backend, tensors)), B, T>{
         inner.template init<T>(backend, tensors),
         backend.template zeros<T>(tensors.size()),
         {},
         detail::tensor_programs<B, T>(by == cross_aggregate::quadratic_program ? tensors : layout()),
-        {},
-        {},
+        detail::way_back<Compressor, B, T>(compressor, tensors, compress_own),
         {}};
   }
+  template <class Context, class InnerState, class B, class T>
+  void begin(Context& ctx, state<InnerState, B, T>& s) const {
+    s.back.begin(ctx, compressor);
+  }
   void check(const topology::mixing_matrix& weights) const {
+    if constexpr (!std::is_same_v<Compressor, uncompressed>) {
+      require<config_error>(weights.period() == 1, "cross_gradients: the graph ", weights.on().name(), " changes over ",
+                            weights.period(),
+                            " phases, but what compression leaves out is kept for each neighbor: take a graph that "
+                            "stays");
+    }
     topology::check(weights, {.symmetric = true, .because = "cross-gradients go back where the parameters came from"});
   }
 
@@ -117,12 +148,14 @@ struct cross_gradients {
     const auto x = std::as_const(ctx.params).x();
     ctx.announce(x);
     const double loss = inner.gradient_at(ctx, s.inner, f, own_point(ctx, x), s.own.view());
+    require_finite_loss(ctx, loss);
+    if (compress_own) s.back.replace(ctx, compressor, seed, s.own.view());
     cross(ctx, s, f, ctx.neighbors(x));
-    std::span<const message> returned;
+    std::span<const view<typename B::space, const T>> returned;
     if (data_share > 0.0) {
-      if (ctx.early_gamma > 0.0 && !ctx.has_mixture()) ctx.keep_mixture();
+      if (ctx.early_gamma > 0.0 && !ctx.has_mixture() && !ctx.keeps_neighbors()) ctx.keep_mixture();
       ctx.release();
-      returned = send_back(ctx, s);
+      returned = s.back.exchange(ctx, compressor, seed, s.crossed, data_share < 1.0);
     }
     collect(ctx, s, returned);
     if (by == cross_aggregate::weighted_mean) {
@@ -130,7 +163,7 @@ struct cross_gradients {
     } else {
       s.programs.solve(ctx, s.terms, ctx.row().self, g);
     }
-    if (data_share > 0.0) ctx.comm.release();
+    if (data_share > 0.0) s.back.done(ctx.comm);
     return loss;
   }
 
@@ -140,7 +173,7 @@ struct cross_gradients {
     if (own == self_point::unmixed) return x;
     require<config_error>(ctx.early_gamma > 0.0,
                           "cross_gradients: the own gradient at the mixed point needs a rule that mixes the parameters "
-                          "before the step, in every step: gossip{.of = mixed::before_step}");
+                          "before the step, in every step: gossip{.of = mixed::before_step} or choco_before_step");
     return ctx.keep_mixture();
   }
 
@@ -149,7 +182,7 @@ struct cross_gradients {
   void cross(Context& ctx, State& s, F& f, Terms terms) const {
     const auto& row = ctx.row();
     std::size_t k = 0;
-    for (std::size_t j = 0; j < terms.size(); ++j) {
+    for (std::size_t j = 0; j < row.sources.size(); ++j) {
       if (j == row.self) continue;
       if (k == s.crossed.size()) {
         s.crossed.push_back(ctx.backend.template zeros<typename Context::value_type>(ctx.params.size()));
@@ -164,24 +197,9 @@ struct cross_gradients {
     }
   }
 
-  /// Sends g_ij to each neighbor j; returns the g_ji in rank order.
-  template <class Context, class State>
-  std::span<const message> send_back(Context& ctx, State& s) const {
-    s.sends.clear();
-    s.receives.clear();
-    for (const int peer : ctx.row().sources) {
-      if (peer == ctx.comm.rank()) continue;
-      s.sends.push_back(send_to(peer, s.crossed[s.sends.size()].view()));
-      s.receives.push_back({peer, s.sends.back().bytes});
-    }
-    ctx.comm.post({s.sends, s.receives, ctx.step, true});
-    return ctx.comm.wait();
-  }
-
   /// The terms of G in rank order.
-  template <class Context, class State>
-  void collect(Context& ctx, State& s, std::span<const message> returned) const {
-    using T = typename Context::value_type;
+  template <class Context, class State, class Returned>
+  void collect(Context& ctx, State& s, Returned returned) const {
     const auto& row = ctx.row();
     s.terms.clear();
     for (std::size_t j = 0, k = 0; j < row.sources.size(); ++j) {
@@ -189,16 +207,16 @@ struct cross_gradients {
         s.terms.push_back({s.own.view(), row.weights[j]});
         continue;
       }
-      if (data_share > 0.0) {
-        s.terms.push_back({as_vector<typename Context::space, T>(returned[k]), data_share * row.weights[j]});
-      }
+      if (data_share > 0.0) s.terms.push_back({returned[k], data_share * row.weights[j]});
       if (data_share < 1.0) s.terms.push_back({s.crossed[k].view(), (1.0 - data_share) * row.weights[j]});
       ++k;
     }
   }
 };
 
-template <class Inner, class... Rest>
-cross_gradients(Inner, Rest...) -> cross_gradients<Inner>;
+template <class Inner>
+cross_gradients(Inner) -> cross_gradients<Inner>;
+template <class Inner, class Compressor, class... Rest>
+cross_gradients(Inner, Compressor, Rest...) -> cross_gradients<Inner, Compressor>;
 
 }  // namespace polder

@@ -15,6 +15,7 @@ namespace polder {
 ///  3. Or, for a rule that does more than look at a point (it talks): `r.gradient(ctx, state, f, g)`, which begins where
 ///     the parameters are.
 ///  4. Optional: `r.check(weights)` throws config_error if the mixing matrix does not suit the rule.
+///  5. Optional: `r.begin(ctx, state)` runs once before the first step, when `ctx.params.x()` holds the start.
 
 namespace detail {
 

@@ -4,15 +4,18 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <type_traits>
 #include <utility>
 
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/compress/compressor.hpp"
+#include "polder/compress/message_maker.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 #include "polder/mixing/compressed.hpp"
+#include "polder/mixing/consensus_step.hpp"
 #include "polder/mixing/part.hpp"
 #include "polder/objective/common_start.hpp"
 #include "polder/ops/compressed_mixing.hpp"
@@ -42,10 +45,11 @@ enum class public_copies : std::uint8_t {
 /// x^_i is what everybody knows of worker i, s_i = sum_j w_ij x^_j with j = i included. The mean of the workers stays where it
 /// is, whatever C loses.
 ///
-/// Parameters: compressor; gamma in (0, 1], the consensus step, default 0.5 (what the authors' experiments use for the
-/// sign on 16 workers on a ring; coarser compressors on sparser graphs need less). copies: at_start needs all workers to
-/// start from the same parameters, which the worker checks by default. adaptive: AdaGossip, a consensus step of each
-/// coordinate's own, r = s - x^:
+/// Parameters: compressor, not an error_feedback; gamma in (0, 1], the consensus step: unless it is set, safe_consensus_step derives it from
+/// compressor, tensors and W when the worker is made (`worker.consensus_step()` says what it is). The authors tune it; with
+/// gradients a step up to twice the derived one may be better. copies: at_start needs all workers to start from the same
+/// parameters, which the worker checks by default. adaptive: AdaGossip, a consensus step of each coordinate's own, where
+/// gamma is a length and has to be set, r = s - x^:
 ///
 ///     v <- 0.999 v + 0.001 r^2,     gamma_k = min(1, gamma / (sqrt(v_k / (1 - 0.999^t)) + 1e-8)),     t = 1, 2, … rounds
 ///
@@ -54,15 +58,19 @@ enum class public_copies : std::uint8_t {
 ///
 /// State: x^ and s (2 n doubles; adaptive n numbers more), and that of the compressor; n numbers and one message of scratch. Sends one
 /// compressed message to each neighbor. Host memory only.
-/// Errors: config_error for gamma, a compressor that is no contraction, a matrix that does not suit, or workers that do not
-/// start from the same parameters (copies = at_start); those of the compressor.
+/// Errors: config_error for gamma, a compressor that is no contraction (or, without gamma, does not say how much of one), a
+/// matrix that does not suit, or workers that do not start from the same parameters (copies = at_start); those of the
+/// compressor.
 /// Source: Koloskova, Stich, Jaggi, "Decentralized Stochastic Optimization and Gossip Algorithms with Compressed
 /// Communication", ICML 2019 (compress_first); their code for deep learning (mix_first); Aketi, Hashemi, Roy, "AdaGossip",
 /// arXiv:2404.05919. Departures: none known.
 template <class Compressor>
 struct choco {
+  static_assert(polder::compressor<Compressor, float> || polder::compressor<Compressor, double>,
+                "the first parameter of choco is a compressor: qsgd, sign, top_k, …; see docs/reference/parts.md");
+
   Compressor compressor{};
-  double gamma = 0.5;
+  std::optional<double> gamma{};
   choco_order order = choco_order::compress_first;
   public_copies copies = public_copies::at_start;
   bool adaptive = false;
@@ -75,6 +83,7 @@ struct choco {
     buffer_t<B, double> sum;     // s
     buffer_t<B, T> scratch;      // x - x^, then what messages say
     buffer_t<B, T> mean_square;  // v
+    double gamma = 0.0;          // as set, or as derived when the run begins
     template <class Visitor>
     void visit(Visitor&& visitor) {
       visitor("choco.copy", copy.view());
@@ -86,20 +95,29 @@ struct choco {
   template <class T, tensor_backend B>
   [[nodiscard]] state<B, T> init(const B& backend, const layout& tensors) const {
     static_assert(std::is_same_v<typename B::space, host_space>, "choco compresses in host memory");
-    static_assert(polder::compressor<Compressor, T>,
-                  "the first parameter of choco is a compressor: qsgd, sign, top_k, …; see docs/reference/parts.md");
-    detail::require_contraction(compressor, "choco");
-    require<config_error>(gamma > 0.0 && gamma <= 1.0, "choco: gamma is ", gamma, " but must be in (0, 1]");
+    detail::require_for_loop(compressor, "choco");
+    require<config_error>(gamma.has_value() || !adaptive,
+                          "choco: adaptive steps are gamma over the size of what has to be mixed: set gamma");
+    const double chosen = gamma.value_or(1.0);
+    require<config_error>(chosen > 0.0 && chosen <= 1.0, "choco: gamma is ", chosen, " but must be in (0, 1]");
     const std::size_t n = tensors.size();
-    return {detail::message_maker<Compressor, T>(compressor, tensors), backend.template zeros<double>(n),
-            backend.template zeros<double>(n), backend.template zeros<T>(n),
-            backend.template zeros<T>(adaptive ? n : 0)};
+    return {detail::message_maker<Compressor, T>(compressor, tensors),
+            backend.template zeros<double>(n),
+            backend.template zeros<double>(n),
+            backend.template zeros<T>(n),
+            backend.template zeros<T>(adaptive ? n : 0),
+            chosen};
   }
   [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps) const { return steps; }
   void check(const topology::mixing_matrix& weights) const { detail::check_for_compression(weights, "choco"); }
+  template <class B, class T>
+  [[nodiscard]] double consensus_step(const state<B, T>& s) const {
+    return s.gamma;
+  }
 
   template <class Context, class B, class T>
   void begin(Context& ctx, state<B, T>& s) const {
+    if (!gamma.has_value()) s.gamma = safe_consensus_step(compressor, s.maker.tensors, ctx.weights(), "choco");
     if (copies == public_copies::zero) return;
     const auto x = ctx.params.x();
     const int odd = first_odd_worker(ctx.comm, std::span<const T>(x));
@@ -127,7 +145,7 @@ struct choco {
   void send(Context& ctx, state<B, T>& s, view<typename Context::space, const T> x) const {
     ctx.backend.map(x.size, ops::difference{}, in(x), in(s.copy.view()), out(s.scratch.view()));
     s.maker.compress(ctx, compressor, seed, s.scratch.view().as_const());
-    s.maker.exchange(ctx, compressor, [&](double weight, bool own, std::span<const std::byte> bytes) {
+    s.maker.exchange(ctx, [&](double weight, bool own, std::span<const std::byte> bytes) {
       compressor.template decompress<T>(bytes, s.maker.tensors, s.scratch.view());
       if (own) {
         ctx.backend.map(x.size, ops::accumulate_own{weight}, in(s.scratch.view()), inout(s.sum.view()),
@@ -145,11 +163,11 @@ struct choco {
     const auto x_next = ctx.params.writable_next(ctx.comm);
     if (adaptive) {
       const double trusted = 1.0 - std::pow(0.999, static_cast<double>(ctx.round + 1));
-      detail::map_observed(ctx, ops::adaptive_consensus_step<observer>{gamma, trusted, observation.element},
+      detail::map_observed(ctx, ops::adaptive_consensus_step<observer>{s.gamma, trusted, observation.element},
                            observation.streams, half, in(s.sum.view()), in(s.copy.view()), inout(s.mean_square.view()),
                            out(x_next));
     } else {
-      detail::map_observed(ctx, ops::consensus_step<observer>{gamma, observation.element}, observation.streams, half,
+      detail::map_observed(ctx, ops::consensus_step<observer>{s.gamma, observation.element}, observation.streams, half,
                            in(s.sum.view()), in(s.copy.view()), out(x_next));
     }
     return x_next.as_const();

@@ -13,16 +13,38 @@
 
 namespace polder {
 
+template <class Mixing>
+struct every;
+
+namespace detail {
+template <class Mixing>
+inline constexpr bool is_every = false;
+template <class Mixing>
+inline constexpr bool is_every<every<Mixing>> = true;
+
+/// What every mixing rule says of itself, whatever it mixes.
+template <class Mixing>
+concept counts_rounds = requires(const Mixing mixing) { mixing.rounds_in(std::uint64_t{1}); };
+}  // namespace detail
+
 /// Another mixing rule after local steps tau, 2 tau, …; nothing between them.
 ///
 ///     x+ = mixing(x_half)  if tau divides t + 1,  else  x+ = x_half       for local steps t = 0, 1, …
 ///
-/// Parameters: tau >= 1, local steps per round. A last partial round stays as it is: evaluation averages.
+/// Parameters: tau >= 1, local steps per round; mixing, any other mixing rule. A last partial round stays as it is:
+/// evaluation averages.
 /// Update rules that observe the mixing see a whole round: the parameters at its start and the sum of its learning rates.
 ///
 /// State: that of the inner rule. Sends 1/tau of what the inner rule sends.
 template <class Mixing>
 struct every {
+  static_assert(!detail::is_every<Mixing>,
+                "an every inside an every: a round has one length, so write one of them with that period");
+  static_assert(
+      detail::counts_rounds<Mixing>,
+      "every wraps a mixing rule: none, gossip, choco, choco_before_step, deep_squeeze, average or pull_push; "
+      "see docs/reference/parts.md");
+
   std::uint64_t tau = 1;
   Mixing mixing{};
 
@@ -42,6 +64,13 @@ struct every {
     requires requires(const Mixing inner) { inner.check(weights); }
   {
     mixing.check(weights);
+  }
+
+  template <class State>
+  [[nodiscard]] double consensus_step(const State& s) const
+    requires requires(const Mixing inner) { inner.consensus_step(s); }
+  {
+    return mixing.consensus_step(s);
   }
 
   template <class Context, class State>

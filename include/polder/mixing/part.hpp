@@ -18,7 +18,9 @@ namespace polder {
 ///  4. Optional: `m.early_gamma(step)` is the consensus step with which the mixing of that step will combine the
 ///     parameters before the step, 0 if it will not. Where it is not 0, the rule must look for `ctx.has_mixture()`.
 ///  5. Optional: `m.check(weights)` throws config_error if the mixing matrix does not suit the rule.
-///  6. Optional: `m.begin(ctx, state)` runs once before the first step, when `ctx.params.x()` holds the start.
+///  6. Optional: `m.begin(ctx, state)` runs once before the first step, when `ctx.params.x()` holds the start. A rule that
+///     sends the parameters in messages of its own says so there (`ctx.carry_parameters`).
+///  7. Optional: `m.consensus_step(state)` returns the consensus step gamma that the rule uses, set or derived.
 
 namespace detail {
 

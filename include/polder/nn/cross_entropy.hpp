@@ -37,4 +37,25 @@ double softmax_cross_entropy(std::size_t classes, const T* z, std::size_t c, dou
   return std::log(sum) - (1 - smoothing) * own - (smoothing == 0 ? 0 : smoothing * mean);
 }
 
+/// The derivative of that gradient where the scores change by z_slope:
+///
+///   gradient_slope = scale p_slope,      p_slope_k = p_k (z_slope_k - sum_j p_j z_slope_j)
+///
+/// The targets t drop out: class and smoothing do not matter. Cost: two exponentials per class.
+template <class T>
+void softmax_cross_entropy_tangent(std::size_t classes, const T* z, const T* z_slope, double scale, T* gradient_slope) {
+  const double greatest = static_cast<double>(*std::max_element(z, z + classes));
+  double sum = 0, mean = 0;
+  for (std::size_t k = 0; k < classes; ++k) {
+    const double e = std::exp(static_cast<double>(z[k]) - greatest);
+    sum += e;
+    mean += e * static_cast<double>(z_slope[k]);
+  }
+  mean /= sum;
+  for (std::size_t k = 0; k < classes; ++k) {
+    const double p = std::exp(static_cast<double>(z[k]) - greatest) / sum;
+    gradient_slope[k] = static_cast<T>(scale * p * (static_cast<double>(z_slope[k]) - mean));
+  }
+}
+
 }  // namespace polder::nn

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "polder/nn/product_kernels.hpp"
 #include "polder/nn/shape.hpp"
 #include "polder/nn/simd.hpp"
+#include "polder/nn/transposition.hpp"
 
 namespace polder::nn {
 
@@ -74,54 +76,30 @@ class matrix_layer final : public operation<T> {
   }
 
   void forward(const pass<T>& p, const T* x, T* y, T*) const override {
-    if (p.images > small_batch) {
-      for (std::size_t image = 0; image < p.images; ++image) begin_output(p, y + image * out_);
-      (*p.product)(transpose::no, transpose::yes, p.images, out_, in_, x, in_, p.parameters + weight_, in_, T{1}, y,
-                   out_);
-      return;
-    }
-    T* const features = p.scratch;
-    T* const units = features + in_ * tile;
-    for (std::size_t first = 0; first < p.images; first += tile) {
-      const std::size_t images = std::min(tile, p.images - first);
-      const std::size_t columns = (images + lanes<T> - 1) / lanes<T> * lanes<T>;
-      const T* const from = x + first * in_;
-      for (std::size_t i = 0; i < in_; ++i) {
-        for (std::size_t image = 0; image < images; ++image) features[i * tile + image] = from[image * in_ + i];
-        std::fill(features + i * tile + images, features + i * tile + columns, T{0});
-      }
-      for (std::size_t l = 0; l < in_; l += slice) {
-        indexed_product(out_, columns, std::min(slice, in_ - l), forward_.data() + l, p.parameters + weight_, in_,
-                        features, units, tile, l != 0);
-      }
-      for (std::size_t image = 0; image < images; ++image) {
-        T* const to = y + (first + image) * out_;
-        begin_output(p, to);
-        for (std::size_t o = 0; o < out_; ++o) to[o] += units[o * tile + image];
-      }
-    }
+    multiply_images(p, p.parameters, {{x, p.parameters}}, y);
   }
 
   void backward(const pass<T>& p, const T* x, const T*, const T* dy, T* dx, const T*) const override {
-    if (has_bias_) {
-      T* const gradient = p.gradient + bias_;
-      for_vectors<T>(out_, [&](auto at) {
-        vec<T> sum = p.overwrite ? vec<T>{} : at.get(gradient);
-        for (std::size_t image = 0; image < p.images; ++image) sum += at.get(dy + image * out_);
-        at.put(gradient, sum);
-      });
+    if (p.gradient != nullptr) {
+      add_bias_gradient(p, dy);
+      add_weight_gradient(p, dy, x, p.overwrite);
     }
-    T* const weight_gradient = p.gradient + weight_;
-    const T* const weight = p.parameters + weight_;
-    if (p.images > small_batch) {
-      (*p.product)(transpose::yes, transpose::no, out_, in_, p.images, dy, out_, x, in_, p.overwrite ? T{0} : T{1},
-                   weight_gradient, in_);
-      if (dx == nullptr) return;
-      (*p.product)(transpose::no, transpose::no, p.images, in_, out_, dy, out_, weight, in_, T{0}, dx, in_);
-      return;
-    }
-    multiply(p, p.images, out_, 1, over_images_, over_images_at_end_, dy, x, weight_gradient, !p.overwrite);
-    if (dx != nullptr) multiply(p, out_, p.images, out_, over_units_, over_units_at_end_, dy, weight, dx, false);
+    if (dx != nullptr) add_input_gradient(p, p.parameters, dy, dx, true);
+  }
+
+  // With the direction V in place of the weights W: y' = V x + W x', dx' = V^T dy + W^T dy', dW' = dy' x^T + dy x'^T.
+  std::size_t tangent_scratch(std::size_t images) const override { return scratch(images); }
+  void tangent_forward(const pass<T>& p, tangent<T> x, const T*, T* y_slope, const T*, T*) const override {
+    multiply_images(p, p.direction, {{x.value, p.direction}, {x.slope, p.parameters}}, y_slope);
+  }
+  void tangent_backward(const pass<T>& p, tangent<T> x, tangent<T>, tangent<T> dy, T* dx_slope,
+                        tangent<T>) const override {
+    add_bias_gradient(p, dy.slope);
+    add_weight_gradient(p, dy.slope, x.value, p.overwrite);
+    if (x.slope != nullptr) add_weight_gradient(p, dy.value, x.slope, false);
+    if (dx_slope == nullptr) return;
+    add_input_gradient(p, p.parameters, dy.slope, dx_slope, true);
+    add_input_gradient(p, p.direction, dy.value, dx_slope, false);
   }
 
  private:
@@ -137,12 +115,82 @@ class matrix_layer final : public operation<T> {
     return terms;
   }
 
-  void begin_output(const pass<T>& p, T* y) const {
+  /// A factor of a sum of products: images, or nothing where their slope is 0, and the parameters that they meet.
+  struct factor {
+    const T* images;
+    const T* parameters;
+  };
+  /// y = the sum of W x over the factors + bias
+  void multiply_images(const pass<T>& p, const T* bias, std::initializer_list<factor> factors, T* y) const {
+    if (p.images > small_batch) {
+      for (std::size_t image = 0; image < p.images; ++image) begin_output(bias, y + image * out_);
+      for (const factor& f : factors) {
+        if (f.images == nullptr) continue;
+        (*p.product)(transpose::no, transpose::yes, p.images, out_, in_, f.images, in_, f.parameters + weight_, in_,
+                     T{1}, y, out_);
+      }
+      return;
+    }
+    T* const features = p.scratch;
+    T* const units = features + in_ * tile;
+    for (std::size_t first = 0; first < p.images; first += tile) {
+      const std::size_t images = std::min(tile, p.images - first);
+      const std::size_t columns = (images + lanes<T> - 1) / lanes<T> * lanes<T>;
+      bool add = false;
+      for (const factor& f : factors) {
+        if (f.images == nullptr) continue;
+        transpose_to_vectors<T, vector_bytes>(images, in_, f.images + first * in_, in_, features, tile);
+        for (std::size_t l = 0; l < in_; l += slice) {
+          indexed_product(out_, columns, std::min(slice, in_ - l), forward_.data() + l, f.parameters + weight_, in_,
+                          features, units, tile, add);
+          add = true;
+        }
+      }
+      transpose_from_vectors<T, vector_bytes>(out_, images, units, tile, y + first * out_, out_);
+      if (!has_bias_) continue;
+      for (std::size_t image = first; image < first + images; ++image) {
+        T* const to = y + image * out_;
+        for_vectors<T>(out_, [&](auto at) { at.put(to, at.get(to) + at.get(bias + bias_)); });
+      }
+    }
+  }
+  void begin_output(const T* bias, T* y) const {
     if (has_bias_) {
-      std::copy_n(p.parameters + bias_, out_, y);
+      std::copy_n(bias + bias_, out_, y);
     } else {
       std::fill_n(y, out_, T{0});
     }
+  }
+
+  /// d bias (+)= dy
+  void add_bias_gradient(const pass<T>& p, const T* dy) const {
+    if (!has_bias_) return;
+    T* const gradient = p.gradient + bias_;
+    for_vectors<T>(out_, [&](auto at) {
+      vec<T> sum = p.overwrite ? vec<T>{} : at.get(gradient);
+      for (std::size_t image = 0; image < p.images; ++image) sum += at.get(dy + image * out_);
+      at.put(gradient, sum);
+    });
+  }
+  /// dW (+)= dy^T x
+  void add_weight_gradient(const pass<T>& p, const T* dy, const T* x, bool overwrite) const {
+    T* const gradient = p.gradient + weight_;
+    if (p.images > small_batch) {
+      (*p.product)(transpose::yes, transpose::no, out_, in_, p.images, dy, out_, x, in_, overwrite ? T{0} : T{1},
+                   gradient, in_);
+      return;
+    }
+    multiply(p, p.images, out_, 1, over_images_, over_images_at_end_, dy, x, gradient, !overwrite);
+  }
+  /// dx (+)= dy W
+  void add_input_gradient(const pass<T>& p, const T* parameters, const T* dy, T* dx, bool overwrite) const {
+    const T* const weight = parameters + weight_;
+    if (p.images > small_batch) {
+      (*p.product)(transpose::no, transpose::no, p.images, in_, out_, dy, out_, weight, in_, overwrite ? T{0} : T{1},
+                   dx, in_);
+      return;
+    }
+    multiply(p, out_, p.images, out_, over_units_, over_units_at_end_, dy, weight, dx, !overwrite);
   }
 
   /// C (+)= A B for B (depth, in) and C (rows, in).

@@ -15,38 +15,17 @@
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 #include "polder/core/random.hpp"
-#include "polder/nn/composition.hpp"
+#include "polder/nn/batch_objective.hpp"
+#include "polder/nn/bound_network.hpp"
 #include "polder/nn/cross_entropy.hpp"
+#include "polder/nn/evaluation.hpp"
+#include "polder/nn/kept_hessian.hpp"
 #include "polder/nn/operation.hpp"
+#include "polder/nn/sequential.hpp"
 #include "polder/nn/shape.hpp"
 #include "polder/nn/workspace.hpp"
 
 namespace polder::nn {
-
-/// Sums over images, so that batches of unequal size weigh as they should: add them up, then take the means.
-struct evaluation {
-  double loss_sum = 0;
-  std::size_t correct = 0;
-  std::size_t images = 0;
-
-  [[nodiscard]] double loss() const { return loss_sum / static_cast<double>(images); }
-  [[nodiscard]] double accuracy() const { return static_cast<double>(correct) / static_cast<double>(images); }
-  evaluation& operator+=(const evaluation& other) {
-    loss_sum += other.loss_sum;
-    correct += other.correct;
-    images += other.images;
-    return *this;
-  }
-};
-
-/// What a model takes besides its network.
-struct model_options {
-  double label_smoothing = 0;   ///< epsilon in [0, 1), of the training loss only
-  std::size_t concurrency = 0;  ///< evaluations at a time, each with its own workspace; 0: the number of processors
-};
-
-template <class T, matrix_backend B, std::integral Label>
-class batch_objective;
 
 /// A classifier: network, input shape, number of classes. Parameters are not part of it: they are a flat vector of
 /// `size()` numbers that belongs to the caller, described by `layout()`. A model never changes and may be used by any
@@ -82,7 +61,7 @@ class model {
   /// The first parameters: each tensor from its layer's distribution, as a function of the seed and the tensor's place
   /// in the layout alone.
   void initialize(std::span<T> x, std::uint64_t seed) const {
-    check_parameters(x.size());
+    self_->check_parameters(x.size());
     const auto& tensors = layout().tensors();
     for (std::size_t t = 0; t < tensors.size(); ++t) {
       const initial_values first = self_->names.initial()[t];
@@ -105,9 +84,9 @@ class model {
   template <std::integral Label>
   double loss_and_gradient(std::span<const T> x, std::span<const T> images, std::span<const Label> labels,
                            std::span<T> g, workspace<T>& space) const {
-    check_parameters(g.size());
-    const std::size_t count = count_of(x, images);
-    check_labels(count, labels);
+    self_->check_parameters(g.size());
+    const std::size_t count = self_->count_of(x, images);
+    self_->check_labels(count, labels);
     const double scale = 1.0 / static_cast<double>(count);
     double sum = 0;
     for_chunks(x, images, space, [&](pass<T> p, std::size_t first, const T* chunk, const T* z, T* dz, T* saved) {
@@ -137,7 +116,7 @@ class model {
 
   /// The scores of each class, (images, classes).
   void logits(std::span<const T> x, std::span<const T> images, std::span<T> scores) const {
-    const std::size_t count = count_of(x, images);
+    const std::size_t count = self_->count_of(x, images);
     require<config_error>(scores.size() == count * classes(), "logits: ", count, " images give ", count * classes(),
                           " scores, not ", scores.size());
     const auto lease = self_->pool.borrow();
@@ -149,13 +128,68 @@ class model {
   /// The most likely class of each image.
   template <std::integral Label>
   void predict(std::span<const T> x, std::span<const T> images, std::span<Label> labels) const {
-    const std::size_t count = count_of(x, images);
+    const std::size_t count = self_->count_of(x, images);
     require<config_error>(labels.size() == count, "predict: ", count, " images give as many labels, not ",
                           labels.size());
     const auto lease = self_->pool.borrow();
     for_chunks(x, images, *lease, [&](const pass<T>& p, std::size_t first, const T*, const T* z, T*, T*) {
       for (std::size_t i = 0; i < p.images; ++i) labels[first + i] = static_cast<Label>(best(z + i * classes()));
     });
+  }
+
+  /// hv = H v, with the Hessian of the mean loss over the batch at x; exact up to rounding: the derivative along v of the
+  /// passes that make the gradient. A ReLU or a maximum counts as the linear function that it is around x.
+  ///
+  /// Cost: about 8/3 of a gradient evaluation, less where the first layer is large. Memory: workspaces of their own.
+  template <std::integral Label>
+  void hessian_product(std::span<const T> x, std::span<const T> images, std::span<const Label> labels,
+                       std::span<const T> v, std::span<T> hv) const {
+    const body& self = *self_;
+    self.check_parameters(v.size());
+    self.check_parameters(hv.size());
+    const std::size_t count = self.count_of(x, images);
+    self.check_labels(count, labels);
+    const double scale = 1.0 / static_cast<double>(count);
+    const auto lease = self.curved_pool.borrow();
+    self.for_parts(count, self.curved_chunk, x.data(), [&](pass<T> p, std::size_t first) {
+      T* const fixed = (*lease).data();
+      T* const moving = fixed + p.images * self.linearized.fixed();
+      const T* const chunk = images.data() + first * self.input.size();
+      p.scratch = moving + p.images * self.linearized.moving();
+      self.linearized.prepare(p, chunk, labels.data() + first, self.options.label_smoothing, scale, fixed);
+      p.direction = v.data();
+      p.gradient = hv.data();
+      p.overwrite = first == 0;
+      self.linearized.multiply(p, chunk, scale, fixed, moving);
+    });
+  }
+
+  /// The scores of each class and their derivative where the parameters move along v, both (images, classes).
+  /// Cost: about three forward passes.
+  void scores_along(std::span<const T> x, std::span<const T> images, std::span<const T> v, std::span<T> scores,
+                    std::span<T> slopes) const {
+    const body& self = *self_;
+    const std::size_t count = self.count_of(x, images);
+    self.check_parameters(v.size());
+    require<config_error>(scores.size() == count * classes() && slopes.size() == scores.size(), "scores_along: ", count,
+                          " images give ", count * classes(), " scores, not ", scores.size(), ", and as many slopes");
+    const auto lease = self.curved_pool.borrow();
+    self.for_parts(count, self.curved_chunk, x.data(), [&](pass<T> p, std::size_t first) {
+      T* const fixed = (*lease).data();
+      T* const moving = fixed + p.images * self.linearized.fixed();
+      p.scratch = moving + p.images * self.linearized.moving();
+      p.direction = v.data();
+      self.linearized.scores_along(p, images.data() + first * self.input.size(), fixed, moving,
+                                   scores.data() + first * classes(), slopes.data() + first * classes());
+    });
+  }
+
+  /// The Hessian of the mean loss over the batch at x for many products, see kept_hessian. The images stay the caller's
+  /// and must outlive it.
+  template <std::integral Label>
+  [[nodiscard]] nn::kept_hessian<T, B> kept_hessian(std::span<const T> x, std::span<const T> images,
+                                                    std::span<const Label> labels) const {
+    return {self_, x, images, labels};
   }
 
   /// The model on one minibatch: an objective. Images and labels stay the caller's and must outlive it.
@@ -166,82 +200,15 @@ class model {
   [[nodiscard]] workspace_pool<T>& workspaces() const { return self_->pool; }
 
  private:
-  /// Activations of a chunk take at most this many bytes (or one image does). A constant, as results depend on it in
-  /// the last bits; larger chunks fall out of the caches, smaller ones spend more time on weights.
-  static constexpr std::size_t chunk_bytes = std::size_t{4} << 20;
-  static constexpr std::size_t most_images = 256;
+  using body = detail::bound_network<T, B>;
 
-  struct product final : matrix_product<T> {
-    explicit product(B b) : backend(std::move(b)) {}
-    void operator()(transpose ta, transpose tb, std::size_t m, std::size_t n, std::size_t k, const T* a,
-                    std::size_t lda, const T* b, std::size_t ldb, T beta, T* c, std::size_t ldc) const override {
-      backend.gemm(ta, tb, m, n, k, T{1}, a, lda, b, ldb, beta, c, ldc);
-    }
-    B backend;
-  };
-
-  struct body {
-    body(const sequential& layers, shape in, std::size_t labels, B backend, model_options chosen)
-        : input(in),
-          classes(labels),
-          options(chosen),
-          gemm(std::move(backend)),
-          network(checked(layers, in, labels, chosen).template bind<T>(names, in)),
-          per_image(network->saved() + 2 * detail::padded(classes)),
-          chunk(std::clamp<std::size_t>(chunk_bytes / (per_image * sizeof(T)), 1, most_images)),
-          workspace_size(chunk * per_image + network->scratch(chunk)),
-          pool(workspace_size, options.concurrency) {}
-
-    shape input;
-    std::size_t classes;
-    model_options options;
-    product gemm;
-    binder names;
-    std::unique_ptr<operation<T>> network;
-    std::size_t per_image;  // numbers kept: state of the network, scores, their gradient
-    std::size_t chunk;      // images at most
-    std::size_t workspace_size;
-    mutable workspace_pool<T> pool;
-  };
-
-  static const sequential& checked(const sequential& network, shape input, std::size_t classes,
-                                   const model_options& options) {
-    require<config_error>(input.size() != 0, "model: an input of ", to_string(input), " has no numbers");
-    require<config_error>(options.label_smoothing >= 0 && options.label_smoothing < 1, "model: label_smoothing ",
-                          options.label_smoothing, " must be at least 0 and below 1");
-    const shape output = network.output(input);
-    require<config_error>(output == shape{classes, 1, 1}, "model: the network gives ", to_string(output),
-                          " for an input of ", to_string(input), ", not one score for each of ", classes,
-                          " classes: end it with dense{.units = ", classes, "}");
-    return network;
-  }
-
-  void check_parameters(std::size_t count) const {
-    require<config_error>(count == size(), "model: a vector of ", count, " numbers was given where the model has ",
-                          size(), " parameters");
-  }
-  std::size_t count_of(std::span<const T> x, std::span<const T> images) const {
-    check_parameters(x.size());
-    require<config_error>(!images.empty() && images.size() % input().size() == 0, "model: ", images.size(),
-                          " numbers are not a batch of images of ", to_string(input()), " = ", input().size(),
-                          " numbers each");
-    return images.size() / input().size();
-  }
-  template <class Label>
-  void check_labels(std::size_t count, std::span<const Label> labels) const {
-    require<config_error>(labels.size() == count, "model: ", labels.size(), " labels for ", count, " images");
-    for (std::size_t i = 0; i < count; ++i) {
-      require<data_error>(std::cmp_greater_equal(labels[i], 0) && std::cmp_less(labels[i], classes()), "model: label ",
-                          +labels[i], " of image ", i, " is not one of 0 to ", classes() - 1);
-    }
-  }
   std::size_t best(const T* z) const { return static_cast<std::size_t>(std::max_element(z, z + classes()) - z); }
 
   template <class Label>
   evaluation evaluate(std::span<const T> x, std::span<const T> images, std::span<const Label> labels,
                       double smoothing) const {
-    evaluation result{.images = count_of(x, images)};
-    check_labels(result.images, labels);
+    evaluation result{.images = self_->count_of(x, images)};
+    self_->check_labels(result.images, labels);
     const auto lease = self_->pool.borrow();
     for_chunks(x, images, *lease, [&](const pass<T>& p, std::size_t first, const T*, const T* z, T*, T*) {
       for (std::size_t i = 0; i < p.images; ++i) {
@@ -261,11 +228,7 @@ class model {
     const body& self = *self_;
     require<config_error>(space.size() >= self.workspace_size, "model: a workspace of ", space.size(),
                           " numbers was given where ", self.workspace_size, " are needed: see workspace_size()");
-    const std::size_t count = images.size() / self.input.size();
-    const std::size_t chunks = (count + self.chunk - 1) / self.chunk;
-    for (std::size_t c = 0; c < chunks; ++c) {
-      const std::size_t first = count * c / chunks;
-      pass<T> p{.images = count * (c + 1) / chunks - first, .parameters = x.data(), .product = &self.gemm};
+    self.for_parts(images.size() / self.input.size(), self.chunk, x.data(), [&](pass<T> p, std::size_t first) {
       T* const z = space.data();
       T* const dz = z + p.images * detail::padded(self.classes);
       T* const saved = dz + p.images * detail::padded(self.classes);
@@ -273,7 +236,7 @@ class model {
       const T* const chunk = images.data() + first * self.input.size();
       self.network->forward(p, chunk, z, saved);
       use(p, first, chunk, z, dz, saved);
-    }
+    });
   }
 
   std::shared_ptr<const body> self_;
@@ -282,25 +245,6 @@ class model {
 template <class T, matrix_backend B>
 model<T, B>::model(const sequential& network, shape input, std::size_t classes, B backend, model_options options)
     : self_(std::make_shared<const body>(network, input, classes, std::move(backend), options)) {}
-
-/// A model on one minibatch: a function of the flat parameter vector, as gradient rules want it.
-template <class T, matrix_backend B, std::integral Label>
-class batch_objective {
- public:
-  batch_objective(nn::model<T, B> model, std::span<const T> images, std::span<const Label> labels)
-      : model_(std::move(model)), images_(images), labels_(labels) {}
-
-  [[nodiscard]] const polder::layout& layout() const { return model_.layout(); }
-  double loss_and_gradient(std::span<const T> x, std::span<T> g) const {
-    return model_.loss_and_gradient(x, images_, labels_, g);
-  }
-  [[nodiscard]] double loss(std::span<const T> x) const { return model_.loss(x, images_, labels_); }
-
- private:
-  nn::model<T, B> model_;
-  std::span<const T> images_;
-  std::span<const Label> labels_;
-};
 
 template <class T, matrix_backend B>
 template <std::integral Label>

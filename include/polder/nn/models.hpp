@@ -9,12 +9,15 @@
 
 #include "polder/core/error.hpp"
 #include "polder/nn/activation.hpp"
-#include "polder/nn/composition.hpp"
+#include "polder/nn/avg_pool.hpp"
 #include "polder/nn/convolution.hpp"
 #include "polder/nn/dense.hpp"
+#include "polder/nn/evonorm.hpp"
+#include "polder/nn/group_norm.hpp"
 #include "polder/nn/initialization.hpp"
-#include "polder/nn/normalization.hpp"
-#include "polder/nn/pooling.hpp"
+#include "polder/nn/max_pool.hpp"
+#include "polder/nn/residual.hpp"
+#include "polder/nn/sequential.hpp"
 #include "polder/nn/shape.hpp"
 
 namespace polder::nn {

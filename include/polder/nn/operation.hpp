@@ -29,10 +29,12 @@ template <class T>
 struct pass {
   std::size_t images = 0;         ///< in this chunk of the batch
   const T* parameters = nullptr;  ///< the flat parameter vector
-  T* gradient = nullptr;          ///< the flat gradient; null in forward passes
+  const T* direction = nullptr;   ///< the flat vector along which the tangent calls differentiate
+  T* gradient = nullptr;          ///< the flat gradient, of tangent calls its derivative; null: not wanted
   bool overwrite = true;          ///< whether gradients replace what is there (the first chunk) or are added
   const matrix_product<T>* product = nullptr;
-  T* scratch = nullptr;  ///< `operation::scratch` numbers for this call alone
+  T* scratch = nullptr;  ///< `operation::scratch` or `tangent_scratch` numbers for this call alone
+  T* kept = nullptr;     ///< where backward leaves `operation::kept` numbers per image; null: nowhere
 
   /// The same pass with the first `count` numbers of scratch set aside.
   [[nodiscard]] pass after(std::size_t count) const {
@@ -42,9 +44,21 @@ struct pass {
   }
 };
 
+/// Numbers and their derivative along a direction; `slope` is null where that is zero.
+template <class T>
+struct tangent {
+  const T* value = nullptr;
+  const T* slope = nullptr;
+};
+
 /// A layer bound to the shape of its input and to its place in the flat vector. Immutable: one operation serves all
 /// threads; whatever changes lies in the workspace. All sizes count numbers, all arrays are (images, channels, height,
 /// width), and all work is fixed in order, so equal input gives equal bits.
+///
+/// The tangent calls are the derivatives of forward and backward along a direction: of the parameters (`pass::direction`)
+/// and of the input. After forward and backward they give the product of the Hessian with that direction, exactly. They
+/// are free to read all that forward and backward were given, but for what in_place and reads_output give away; an
+/// operation that works in place does not read dy's value either.
 ///
 /// A new kind of layer derives from it; see `layer` for its other half.
 template <class T>
@@ -56,6 +70,10 @@ class operation {
   [[nodiscard]] virtual std::size_t saved() const { return 0; }
   /// Numbers needed during one call.
   [[nodiscard]] virtual std::size_t scratch(std::size_t /*images*/) const { return 0; }
+  /// Numbers needed during one tangent call.
+  [[nodiscard]] virtual std::size_t tangent_scratch(std::size_t /*images*/) const { return 0; }
+  /// Numbers per image that backward leaves for tangent_backward. A multiple of 16.
+  [[nodiscard]] virtual std::size_t kept() const { return 0; }
   /// Whether forward may be called with y = x and backward with dx = dy; such an operation does not read x in backward.
   [[nodiscard]] virtual bool in_place() const { return false; }
   /// Whether backward reads y. If not, the next operation may work in place and y is not what it was.
@@ -65,6 +83,12 @@ class operation {
   virtual void forward(const pass<T>& p, const T* x, T* y, T* saved) const = 0;
   /// dx = df/dx^T dy (left out where dx is null), and the parameters' gradients.
   virtual void backward(const pass<T>& p, const T* x, const T* y, const T* dy, T* dx, const T* saved) const = 0;
+  /// The derivative of y, and of what forward saved. An operation without parameters is never given an x without slope.
+  virtual void tangent_forward(const pass<T>& p, tangent<T> x, const T* y, T* y_slope, const T* saved,
+                               T* saved_slope) const = 0;
+  /// The derivative of dx and of the parameters' gradients. dx_slope is null where x has no slope.
+  virtual void tangent_backward(const pass<T>& p, tangent<T> x, tangent<T> y, tangent<T> dy, T* dx_slope,
+                                tangent<T> saved) const = 0;
 };
 
 /// The distribution of a tensor's first values: normal with this standard deviation around a mean.
@@ -74,6 +98,16 @@ struct initial_values {
 };
 
 namespace detail {
+
+/// The numbers from index `count` on; what is null stays null.
+template <class T>
+[[nodiscard]] constexpr T* advanced(T* numbers, std::size_t count) {
+  return numbers == nullptr ? nullptr : numbers + count;
+}
+template <class T>
+[[nodiscard]] constexpr tangent<T> advanced(tangent<T> t, std::size_t count) {
+  return {advanced(t.value, count), advanced(t.slope, count)};
+}
 
 /// Rounds a count of numbers up to whole cache lines.
 [[nodiscard]] constexpr std::size_t padded(std::size_t count) { return (count + 15) / 16 * 16; }

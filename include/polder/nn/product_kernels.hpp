@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <utility>
 
 #include "polder/core/config.hpp"
@@ -70,8 +71,10 @@ void indexed_product(std::size_t rows, std::size_t columns, std::size_t depth, c
                      std::size_t a_row, const T* b, T* c, std::size_t c_row, bool add = false) {
   static constexpr auto blocks = product_blocks<T>(std::make_index_sequence<block_rows * block_vectors>{});
   const std::size_t vectors = columns / lanes<T>;
-  for (std::size_t j = 0; j < vectors;) {
-    const std::size_t wide = std::min(block_vectors, vectors - j);
+  const std::size_t column_parts = (vectors + block_vectors - 1) / block_vectors;
+  for (std::size_t column_part = 0; column_part < column_parts; ++column_part) {
+    const std::size_t j = vectors * column_part / column_parts;
+    const std::size_t wide = vectors * (column_part + 1) / column_parts - j;
     const std::size_t parts = (rows + block_rows - 1) / block_rows;
     for (std::size_t part = 0; part < parts; ++part) {
       const std::size_t first = rows * part / parts;
@@ -79,70 +82,95 @@ void indexed_product(std::size_t rows, std::size_t columns, std::size_t depth, c
       blocks[(high - 1) * block_vectors + wide - 1](depth, terms, a + first * a_row, a_row, b + j * lanes<T>,
                                                     c + first * c_row + j * lanes<T>, c_row, add);
     }
-    j += wide;
   }
 }
 
-inline constexpr std::size_t dot_rows = vector_bytes == 64 ? 4 : 2;
-inline constexpr std::size_t dot_columns = vector_bytes == 64 ? 6 : 4;
+/// Taps of a window that follow each other: the number of the first, and its place in the planes.
+using tap_run = term;
 
-template <class T, std::size_t Rows, std::size_t Columns>
-void dot_block(std::size_t images, std::size_t length, const T* y, std::size_t y_image, std::size_t y_row, const T* x,
-               std::size_t x_image, const term* terms, T* d, std::size_t d_row, bool overwrite) {
-  vec<T> sum[Rows][Columns] = {};
-  for (std::size_t image = 0; image < images; ++image) {
-    const T* left = y + image * y_image;
-    const T* right[Columns];
+/// D[runs_r.a + t d_tap][v] += sum over h < height, w < width of X[runs_r.b + (h + t) x_row + w] Y[h width + w][v], for
+/// the vectors v of a row of Y.
+template <class T, std::size_t Bytes, std::size_t Runs, std::size_t Taps, std::size_t Vectors>
+void outer_block(std::size_t height, std::size_t width, const T* x, std::size_t x_row, const tap_run* runs, const T* y,
+                 std::size_t y_row, T* d, std::size_t d_tap) {
+  using vector = typename vector_of<T, Bytes>::type;
+  constexpr std::size_t count = Bytes / sizeof(T);
+  vector sum[Runs][Taps][Vectors] = {};
+  const T* from[Runs];
 #pragma GCC unroll 8
-    for (std::size_t l = 0; l < Columns; ++l) right[l] = x + image * x_image + terms[l].b;
-    for (std::size_t j = 0; j < length; j += lanes<T>) {
-      vec<T> column[Rows];
+  for (std::size_t r = 0; r < Runs; ++r) from[r] = x + runs[r].b;
+  for (std::size_t h = 0; h < height; ++h) {
+    for (std::size_t w = 0; w < width; ++w, y += y_row) {
+      vector row[Vectors];
 #pragma GCC unroll 8
-      for (std::size_t i = 0; i < Rows; ++i) column[i] = load(left + i * y_row + j);
+      for (std::size_t v = 0; v < Vectors; ++v) std::memcpy(&row[v], y + v * count, Bytes);
 #pragma GCC unroll 8
-      for (std::size_t l = 0; l < Columns; ++l) {
-        const vec<T> row = load(right[l] + j);
+      for (std::size_t r = 0; r < Runs; ++r) {
 #pragma GCC unroll 8
-        for (std::size_t i = 0; i < Rows; ++i) sum[i][l] += column[i] * row;
+        for (std::size_t t = 0; t < Taps; ++t) {
+#pragma GCC unroll 8
+          for (std::size_t v = 0; v < Vectors; ++v) sum[r][t][v] += from[r][t * x_row] * row[v];
+        }
+      }
+#pragma GCC unroll 8
+      for (std::size_t r = 0; r < Runs; ++r) ++from[r];
+    }
+#pragma GCC unroll 8
+    for (std::size_t r = 0; r < Runs; ++r) from[r] += x_row - width;
+  }
+#pragma GCC unroll 8
+  for (std::size_t r = 0; r < Runs; ++r) {
+#pragma GCC unroll 8
+    for (std::size_t t = 0; t < Taps; ++t) {
+#pragma GCC unroll 8
+      for (std::size_t v = 0; v < Vectors; ++v) {
+        T* const to = d + (runs[r].a + t * d_tap) * y_row + v * count;
+        vector total;
+        std::memcpy(&total, to, Bytes);
+        total += sum[r][t][v];
+        std::memcpy(to, &total, Bytes);
       }
     }
   }
-  for (std::size_t i = 0; i < Rows; ++i) {
-    for (std::size_t l = 0; l < Columns; ++l) {
-      T& to = d[i * d_row + terms[l].a];
-      const T dot = sum_of_lanes<T>(sum[i][l]);
-      to = overwrite ? dot : to + dot;
-    }
-  }
 }
 
 template <class T>
-using dot_block_pointer = void (*)(std::size_t, std::size_t, const T*, std::size_t, std::size_t, const T*, std::size_t,
-                                   const term*, T*, std::size_t, bool);
+using outer_block_pointer = void (*)(std::size_t, std::size_t, const T*, std::size_t, const tap_run*, const T*,
+                                     std::size_t, T*, std::size_t);
 
-template <class T, std::size_t... Index>
-constexpr std::array<dot_block_pointer<T>, sizeof...(Index)> dot_blocks(std::index_sequence<Index...>) {
-  return {dot_block<T, Index / dot_columns + 1, Index % dot_columns + 1>...};
+/// Taps of a run at most.
+inline constexpr std::size_t longest_run = 5;
+/// Runs of so many taps whose sums fit into the registers.
+constexpr std::size_t runs_at_once(std::size_t taps, std::size_t vectors) {
+  return std::clamp<std::size_t>((vector_bytes == 64 ? 25 : 12) / (taps * vectors), 1, 8);
 }
 
-/// D[i d_row + terms_l.a] (+)= sum over images and j < length of Y[image][i y_row + j] X[image][terms_l.b + j], with
-/// `length` a multiple of the vector length and `terms` the columns of D.
-template <class T>
-void indexed_dots(std::size_t images, std::size_t rows, std::size_t length, std::size_t columns, const term* terms,
-                  const T* y, std::size_t y_image, std::size_t y_row, const T* x, std::size_t x_image, T* d,
-                  std::size_t d_row, bool overwrite) {
-  static constexpr auto blocks = dot_blocks<T>(std::make_index_sequence<dot_rows * dot_columns>{});
-  const std::size_t row_parts = (rows + dot_rows - 1) / dot_rows;
-  const std::size_t column_parts = (columns + dot_columns - 1) / dot_columns;
-  for (std::size_t column_part = 0; column_part < column_parts; ++column_part) {
-    const std::size_t column = columns * column_part / column_parts;
-    const std::size_t wide = columns * (column_part + 1) / column_parts - column;
-    for (std::size_t row_part = 0; row_part < row_parts; ++row_part) {
-      const std::size_t row = rows * row_part / row_parts;
-      const std::size_t high = rows * (row_part + 1) / row_parts - row;
-      blocks[(high - 1) * dot_columns + wide - 1](images, length, y + row * y_row, y_image, y_row, x, x_image,
-                                                  terms + column, d + row * d_row, d_row, overwrite);
+/// For a number of taps: one run or as many as fit.
+template <class T, std::size_t Bytes, std::size_t Vectors, std::size_t... Index>
+constexpr std::array<std::array<outer_block_pointer<T>, 2>, sizeof...(Index)> outer_blocks(
+    std::index_sequence<Index...>) {
+  return {{{outer_block<T, Bytes, 1, Index + 1, Vectors>,
+            outer_block<T, Bytes, runs_at_once(Index + 1, Vectors), Index + 1, Vectors>}...}};
+}
+
+/// As outer_block, for `count` runs and rows of Y (height width, y_row) and D (taps, y_row) of any number of vectors.
+template <class T, std::size_t Bytes>
+void outer_products(std::size_t height, std::size_t width, const T* x, std::size_t x_row, std::size_t count,
+                    const tap_run* runs, std::size_t taps, const T* y, std::size_t y_row, T* d, std::size_t d_tap) {
+  constexpr std::size_t most = Bytes == vector_bytes ? 2 : 1;
+  static constexpr auto single = outer_blocks<T, Bytes, 1>(std::make_index_sequence<longest_run>{});
+  static constexpr auto pair = outer_blocks<T, Bytes, most>(std::make_index_sequence<longest_run>{});
+  constexpr std::size_t lane_count = Bytes / sizeof(T);
+  for (std::size_t column = 0; column < y_row;) {
+    const std::size_t wide = std::min(most, (y_row - column) / lane_count);
+    const auto& blocks = (wide == 1 ? single : pair)[taps - 1];
+    const std::size_t many = runs_at_once(taps, wide);
+    for (std::size_t r = 0; r < count;) {
+      const bool all = r + many <= count;
+      blocks[all ? 1 : 0](height, width, x, x_row, runs + r, y + column, y_row, d + column, d_tap);
+      r += all ? many : 1;
     }
+    column += wide * lane_count;
   }
 }
 

@@ -40,6 +40,18 @@ POLDER_INLINE void store(T* to, vec<T> v) {
   std::memcpy(to, &v, sizeof v);
 }
 
+/// Calls `work` with the bytes of the narrowest vector that holds `count` numbers, or of the widest there is.
+template <class T, class Work>
+POLDER_INLINE void with_vector_for(std::size_t count, const Work& work) {
+  if constexpr (vector_bytes >= 64) {
+    if (count * sizeof(T) > 32) return work(std::integral_constant<std::size_t, 64>{});
+  }
+  if constexpr (vector_bytes >= 32) {
+    if (count * sizeof(T) > 16) return work(std::integral_constant<std::size_t, 32>{});
+  }
+  work(std::integral_constant<std::size_t, 16>{});
+}
+
 /// The even (Odd = 0) or odd lanes of two vectors in a row.
 template <std::size_t Odd, class Vector, std::size_t... I>
 [[nodiscard]] POLDER_INLINE Vector every_second(const Vector& a, const Vector& b, std::index_sequence<I...>) {
@@ -144,7 +156,8 @@ POLDER_INLINE void for_vectors(std::size_t n, const Body& body) {
   if (i != n) body(partial_lanes<T>{i, n - i});
 }
 
-/// to_i = change(from_i) for a short row: whole vectors, then a half, a quarter, … and no call or loop for the rest.
+/// to_i = change(from_i) for a short row: whole vectors, of which the last may overlap the one before. The rows do not
+/// overlap, unless they are the same and n is a multiple of the vector length.
 template <class T, std::size_t Bytes = vector_bytes, class Change>
 POLDER_INLINE void change_row(std::size_t n, const T* from, T* to, const Change& change) {
   if constexpr (Bytes == sizeof(T)) {
@@ -152,13 +165,16 @@ POLDER_INLINE void change_row(std::size_t n, const T* from, T* to, const Change&
   } else {
     using vector = typename vector_of<T, Bytes>::type;
     constexpr std::size_t count = Bytes / sizeof(T);
-    for (; n >= count; n -= count, from += count, to += count) {
+    if (n < count) return change_row<T, Bytes / 2>(n, from, to, change);
+    const auto vector_at = [&](std::size_t i) {
       vector v;
-      std::memcpy(&v, from, sizeof v);
+      std::memcpy(&v, from + i, sizeof v);
       v = change(v);
-      std::memcpy(to, &v, sizeof v);
-    }
-    change_row<T, Bytes / 2>(n, from, to, change);
+      std::memcpy(to + i, &v, sizeof v);
+    };
+    std::size_t i = 0;
+    for (; i + count <= n; i += count) vector_at(i);
+    if (i != n) vector_at(n - count);
   }
 }
 template <class T>

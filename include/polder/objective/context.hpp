@@ -48,6 +48,7 @@ class context {
   double round_lr = 0.0;           ///< sum of the learning rates since the round began, this step's included
   double early_gamma = 0.0;  ///< with which this step's mixing will combine the parameters before the step; 0: not
 
+  [[nodiscard]] const topology::mixing_matrix& weights() const { return weights_; }
   /// What this worker mixes and whom it serves in this round.
   [[nodiscard]] const topology::mixing_row& row() const { return weights_.row(round, comm.rank()); }
 
@@ -55,13 +56,37 @@ class context {
   /// `mine` is published to the out-neighbors, the in-neighbors' vectors arrive. Valid until `release()`, at the latest
   /// until the end of the step. Sends mine.size numbers to each out-neighbor; nothing if the same buffer has been
   /// exchanged in this step and not been released, so that gradient and mixing rules share an exchange.
+  ///
+  /// Where a rule carries the parameters in messages of its own (`carry_parameters`), the neighbors are its copies x^_j
+  /// and W_gamma x = x_i + gamma (sum_j w_ij x^_j - x^_i): self has weight 1, and behind the row stands one term more,
+  /// gamma (w_ii - 1) of x^_i. One message in a step, valid until its end.
   [[nodiscard]] std::span<const weighted<space, T>> neighbors(view<space, const T> mine, double gamma = 1.0);
   /// Publishes `mine` now, so that it is on its way while this worker computes; `neighbors(mine)` waits for the others.
   void announce(view<space, const T> mine);
-  /// Publishes `mine` to the out-neighbors and returns what the in-neighbors sent, in rank order: bytes of any meaning, at
-  /// most `max_bytes` a message, or exactly as many if `fixed_size`. Valid until `comm.release()`; `mine` must stay.
-  [[nodiscard]] std::span<const message> messages(std::span<const std::byte> mine, std::size_t max_bytes,
-                                                  bool fixed_size);
+  /// Publishes `mine` to the out-neighbors, which `comm.wait()` returns to them in rank order: bytes of any meaning, at most
+  /// `max_bytes` a message, or exactly as many if `fixed_size`. `mine` must stay.
+  void post_message(std::span<const std::byte> mine, std::size_t max_bytes, bool fixed_size);
+
+  /// From now on `rule` carries the parameters to the neighbors in place of a plain exchange, and neighbors(params.x())
+  /// knows them by copies that both ends keep:
+  ///
+  ///     rule.send(ctx, state)       posts this worker's message of the step
+  ///     rule.receive(ctx, state)    waits for the neighbors' messages, brings all copies up to date, releases
+  ///     rule.known(state)           x^_j of this round's row of W in rank order, the worker's own at its place
+  ///
+  /// For mixing rules, in `begin`; both must stay where they are.
+  template <class Rule, class State>
+  void carry_parameters(const Rule& rule, State& state) {
+    carrier_ = {
+        &rule, &state,
+        [](const void* r, void* s, context& ctx) { static_cast<const Rule*>(r)->send(ctx, *static_cast<State*>(s)); },
+        [](const void* r, void* s, context& ctx) {
+          static_cast<const Rule*>(r)->receive(ctx, *static_cast<State*>(s));
+          return static_cast<const Rule*>(r)->known(*static_cast<State*>(s));
+        }};
+  }
+  /// Whether the neighbors' parameters are there until the end of the step, even after a release.
+  [[nodiscard]] bool keeps_neighbors() const { return carrier_.rule != nullptr; }
   /// What `neighbors` returned has been read.
   void release() {
     if (exchanged_ == nullptr) return;
@@ -84,6 +109,7 @@ class context {
   void end_step() {
     release();
     has_mixture_ = false;
+    carried_ = {};
     ++step;
   }
 
@@ -98,17 +124,37 @@ class context {
   [[nodiscard]] const double* own_gap() { return gaps.view().data + comm.rank(); }
 
  private:
+  struct carrier {
+    const void* rule = nullptr;
+    void* state = nullptr;
+    void (*send)(const void*, void*, context&) = nullptr;
+    std::span<const view<space, const T>> (*receive)(const void*, void*, context&) = nullptr;
+  };
+  [[nodiscard]] bool is_carried(view<space, const T> mine) const {
+    return keeps_neighbors() && mine.data == params.x().data;
+  }
+  [[nodiscard]] std::span<const weighted<space, T>> carried_neighbors(view<space, const T> mine, double gamma);
+
   const topology::mixing_matrix& weights_;
   std::vector<outgoing> sends_;
   std::vector<incoming> receives_;
   std::vector<weighted<space, T>> terms_;
   const T* exchanged_ = nullptr;  // the buffer whose exchange is under way or held
+  carrier carrier_;
+  std::span<const view<space, const T>> carried_;  // what this step's messages made of the copies; empty before them
   bool has_mixture_ = false;
 };
 
 template <tensor_backend B, communicator C, class T>
 void context<B, C, T>::announce(view<space, const T> mine) {
   if (exchanged_ == mine.data) return;
+  if (is_carried(mine)) {
+    if (!carried_.empty()) return;
+    release();
+    carrier_.send(carrier_.rule, carrier_.state, *this);
+    exchanged_ = mine.data;
+    return;
+  }
   release();
   sends_.clear();
   receives_.clear();
@@ -122,8 +168,7 @@ void context<B, C, T>::announce(view<space, const T> mine) {
 }
 
 template <tensor_backend B, communicator C, class T>
-std::span<const message> context<B, C, T>::messages(std::span<const std::byte> mine, std::size_t max_bytes,
-                                                    bool fixed_size) {
+void context<B, C, T>::post_message(std::span<const std::byte> mine, std::size_t max_bytes, bool fixed_size) {
   release();
   sends_.clear();
   receives_.clear();
@@ -132,12 +177,12 @@ std::span<const message> context<B, C, T>::messages(std::span<const std::byte> m
     if (peer != comm.rank()) receives_.push_back({peer, max_bytes});
   }
   comm.post({sends_, receives_, step, fixed_size});
-  return comm.wait();
 }
 
 template <tensor_backend B, communicator C, class T>
 std::span<const weighted<typename B::space, T>> context<B, C, T>::neighbors(view<space, const T> mine, double gamma) {
   announce(mine);
+  if (is_carried(mine)) return carried_neighbors(mine, gamma);
   const topology::mixing_row& mixed = row();
   if (terms_.empty()) {
     const std::span<const message> arrived = comm.wait();
@@ -149,6 +194,23 @@ std::span<const weighted<typename B::space, T>> context<B, C, T>::neighbors(view
     const double weight = mixed.weights[k];
     terms_[k].weight = k != mixed.self ? gamma * weight : gamma == 1.0 ? weight : 1.0 + gamma * (weight - 1.0);
   }
+  return terms_;
+}
+
+template <tensor_backend B, communicator C, class T>
+std::span<const weighted<typename B::space, T>> context<B, C, T>::carried_neighbors(view<space, const T> mine,
+                                                                                    double gamma) {
+  if (carried_.empty()) {
+    carried_ = carrier_.receive(carrier_.rule, carrier_.state, *this);
+    exchanged_ = nullptr;
+  }
+  const topology::mixing_row& mixed = row();
+  terms_.clear();
+  for (std::size_t k = 0; k < mixed.sources.size(); ++k) {
+    terms_.push_back(k == mixed.self ? weighted<space, T>{mine, 1.0}
+                                     : weighted<space, T>{carried_[k], gamma * mixed.weights[k]});
+  }
+  terms_.push_back({carried_[mixed.self], gamma * (mixed.self_weight() - 1.0)});
   return terms_;
 }
 

@@ -20,6 +20,13 @@ void require_finite(const Context& ctx, const double* squared_norm) {
   }
 }
 
+/// Stops the run if the loss of a step is not finite.
+template <class Context>
+void require_finite_loss(const Context& ctx, double loss) {
+  require<non_finite_error>(std::isfinite(loss), "worker ", ctx.comm.rank(), ", step ", ctx.step, ": the loss is ",
+                            loss, "; lower the learning rate or clip the gradient (clip_norm)");
+}
+
 /// Stops the run if the loss at the ascent point of a step is not finite: its gradient would spread to the neighbors.
 template <class Context>
 void require_finite_ascent(const Context& ctx, double loss) {

@@ -49,6 +49,22 @@ struct squared_difference {
   }
 };
 
+/// y = y + x.
+struct add {
+  template <class T>
+  POLDER_HD void operator()(T x, T& y) const {
+    y = y + x;
+  }
+};
+
+/// y = y - x.
+struct subtract {
+  template <class T>
+  POLDER_HD void operator()(T x, T& y) const {
+    y = y - x;
+  }
+};
+
 /// y = x.
 struct assign {
   template <class T>

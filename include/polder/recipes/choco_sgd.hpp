@@ -24,7 +24,7 @@ struct compressed_options {
 ///     q_i = C(x_i_half - x^_i),    x^_i <- x^_i + q_i,    s_i <- s_i + sum_j w_ij q_j
 ///     x_i+ = x_i_half + gamma (s_i - x^_i)
 ///
-/// `mixing` is a choco{compressor} with its consensus step: `choco_sgd(choco{sign{}, 0.45})`.
+/// `mixing` is a choco{compressor}, with a consensus step or without: `choco_sgd(choco{sign{}, 0.45})`.
 /// Cost per step: 1 gradient evaluation; one compressed message to each neighbor; n numbers and 2 n doubles of state.
 /// Source: Koloskova, Stich, Jaggi, ICML 2019. Departures: Nesterov momentum, as in the authors' code for deep learning.
 template <class Compressor>

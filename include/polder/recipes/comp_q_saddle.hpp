@@ -31,7 +31,7 @@ struct comp_q_saddle_options {
 ///     x_i+ = choco or deep_squeeze of x_half
 ///     m^_i <- mu m^_i + (1 - mu) (x_i - x_i+) / eta
 ///
-/// `mixing`: choco{compressor} or deep_squeeze{compressor} with its consensus step; rho = 0 is compressed QGM, bit for bit.
+/// `mixing`: choco{compressor}, or deep_squeeze{compressor, gamma} with its consensus step; rho = 0 is compressed QGM, bit for bit.
 /// Cost per step: 2 gradient evaluations; one compressed message to each neighbor; n numbers of state, and n numbers (deep_squeeze) or 2 n doubles
 /// (choco) of the mixing rule.
 /// Source: Choudhary, Aketi, Roy, arXiv:2405.13961. Departures: which of the two loops the authors use is not known here,

@@ -12,6 +12,7 @@
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/comm/communicator.hpp"
 #include "polder/core/error.hpp"
+#include "polder/sharpness/level_search.hpp"
 
 namespace polder::sharpness {
 
@@ -68,34 +69,6 @@ inline double level_of(double center_loss, const valley_options& o) {
   return o.kappa * center_loss;
 }
 
-/// Doubles or halves the distance from `start` until the level lies between two distances, then bisects. A loss that is
-/// not finite is above every level.
-template <class LossAt>
-valley_boundary search(const LossAt& loss_at, double level, double start, const valley_options& o) {
-  const auto above = [&](double distance) {
-    const double loss = loss_at(distance);
-    return !(loss < level);
-  };
-  double inside = std::min(start, o.farthest);
-  double outside = inside;
-  if (above(inside)) {
-    // A level that is reached however near: the halving ends at the smallest distance that can be told from 0.
-    while (inside > 0.0 && above(inside /= 2.0)) outside = inside;
-  } else {
-    do {
-      if (outside >= o.farthest) return {.distance = o.farthest, .radius = start, .open = true};
-      inside = outside;
-      outside = std::min(2.0 * outside, o.farthest);
-    } while (!above(outside));
-  }
-  while (outside - inside > o.tolerance * outside) {
-    const double middle = inside + (outside - inside) / 2.0;
-    if (middle <= inside || middle >= outside) break;
-    (above(middle) ? outside : inside) = middle;
-  }
-  return {.distance = inside + (outside - inside) / 2.0, .radius = start};
-}
-
 template <class T>
 double radius_of(std::span<const T> x, std::span<const T> center) {
   double squares = 0.0;
@@ -112,7 +85,7 @@ valley_boundary boundary_toward(const Loss& loss, std::span<const T> x, std::spa
                                 const valley_options& o, std::span<T> point, std::size_t& evaluations) {
   const double radius = radius_of(x, center);
   if (radius == 0.0) return {.direction = false};
-  return search(
+  const level_distance found = find_level(
       [&](double distance) {
         for (std::size_t i = 0; i < x.size(); ++i) {
           const double gap = static_cast<double>(x[i]) - static_cast<double>(center[i]);
@@ -121,7 +94,8 @@ valley_boundary boundary_toward(const Loss& loss, std::span<const T> x, std::spa
         ++evaluations;
         return static_cast<double>(loss(std::span<const T>(point)));
       },
-      level, radius, o);
+      level, radius, o.tolerance, o.farthest);
+  return {.distance = found.distance, .radius = radius, .open = found.open};
 }
 
 inline void finish(valley& found) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -49,6 +50,27 @@ concept test_set = requires(const Tests t, detail::argument<Space, const T> x, s
   return steps;
 }
 
+/// What `measured` compressors have counted: sums over messages v.
+struct compression_sums {
+  double messages = 0.0;
+  double input = 0.0;  ///< ||v||^2
+  double lost = 0.0;   ///< ||v - C(v)||^2
+
+  compression_sums& operator+=(const compression_sums& other) {
+    messages += other.messages;
+    input += other.input;
+    lost += other.lost;
+    return *this;
+  }
+  [[nodiscard]] compression_sums operator-(const compression_sums& other) const {
+    return {messages - other.messages, input - other.input, lost - other.lost};
+  }
+  /// The compression error as a share of what was compressed; NaN where nothing was.
+  [[nodiscard]] double relative() const { return std::sqrt(lost / input); }
+  /// The length of a message's error, in the mean of squares; NaN where there was no message.
+  [[nodiscard]] double length() const { return std::sqrt(lost / messages); }
+};
+
 /// What a run measures at the end of an epoch. The same on all workers.
 struct evaluation {
   std::uint64_t epoch = 0;            ///< epochs done
@@ -66,6 +88,8 @@ struct evaluation {
   double bytes_sent_per_worker_max = 0.0;
   double seconds = 0.0;                 ///< of training, without evaluation; the slowest worker's
   std::size_t worker_test_samples = 0;  ///< that the workers' own models were tried on; the averaged one: all
+  /// Of all workers since the evaluation before, in the mixing rule and of gradients; 0 where nothing is `measured`.
+  compression_sums compression{}, compression_cross{};
 };
 
 namespace detail {

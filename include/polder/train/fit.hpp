@@ -2,13 +2,16 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <span>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -33,7 +36,10 @@ struct fit_result {
   double valley_width_before = 0.0;  ///< as the last reduction found it, before pull and push; 0 if nothing was reduced
   double samples_per_second = 0.0;   ///< of all workers together
   std::uint64_t param_hash = 0;      ///< of all workers' parameters
-  std::vector<T> mean;               ///< the averaged model; on worker 0 only
+  std::optional<double> consensus_step{};  ///< gamma of the mixing rule, set or derived; nothing if it has none
+  /// Of all workers and the whole run, in the mixing rule and of gradients; 0 where nothing is `measured`.
+  compression_sums compression{}, compression_cross{};
+  std::vector<T> mean;  ///< the averaged model; on worker 0 only
 };
 
 /// How a run is driven.
@@ -65,6 +71,7 @@ struct fit_state {
   double seconds = 0.0;                                     ///< of training
   double bytes_sent = 0.0;                                  ///< before this process took over
   double width = std::numeric_limits<double>::quiet_NaN();  ///< after the last round
+  compression_sums evaluated, evaluated_cross;              ///< up to the last evaluation, on this worker
 
   template <class Visitor>
   void visit(Visitor&& visitor) {
@@ -72,6 +79,12 @@ struct fit_state {
     visitor("seconds", seconds);
     visitor("bytes_sent", bytes_sent);
     visitor("width", width);
+    visitor("evaluated_messages", evaluated.messages);
+    visitor("evaluated_input", evaluated.input);
+    visitor("evaluated_lost", evaluated.lost);
+    visitor("evaluated_cross_messages", evaluated_cross.messages);
+    visitor("evaluated_cross_input", evaluated_cross.input);
+    visitor("evaluated_cross_lost", evaluated_cross.lost);
   }
 };
 
@@ -83,6 +96,21 @@ template <class C>
   } else {
     return 0.0;
   }
+}
+
+/// What the `measured` compressors in a worker's rules have counted; `rule` is "mixing." or "gradient.".
+template <class Worker>
+[[nodiscard]] compression_sums measured_by(Worker& worker, std::string_view rule) {
+  compression_sums all;
+  worker.visit([&](std::string_view name, auto&& state) {
+    if constexpr (requires { state.data; }) {
+      if (!name.starts_with(rule) || !name.ends_with("measured")) return;
+      double sums[3] = {};
+      worker.backend().to_host(state.as_const(), std::span<double>(sums));
+      all += {sums[0], sums[1], sums[2]};
+    }
+  });
+  return all;
 }
 
 /// A run in progress.
@@ -149,6 +177,10 @@ class fitting {
   fit_result<value_type> finish() {
     fit_result<value_type> result;
     result.last = evaluate(options_.epochs, 0, &result.mean);
+    for (const auto& mine : gather(uncounted(worker_.comm()), std::array{state_.evaluated, state_.evaluated_cross})) {
+      result.compression += mine[0];
+      result.compression_cross += mine[1];
+    }
     require<non_finite_error>(std::isfinite(result.last.loss) && std::isfinite(result.last.parameter_norm),
                               "after the last step, ", worker_.steps(), ", the averaged model has a loss of ",
                               result.last.loss, " and a norm of ", result.last.parameter_norm,
@@ -161,6 +193,7 @@ class fitting {
                                 static_cast<double>(worker_.comm().size()) / result.last.seconds;
     std::vector<value_type> x(worker_.x().size);
     worker_.backend().to_host(worker_.x(), std::span<value_type>(x));
+    result.consensus_step = worker_.consensus_step();
     result.param_hash = param_hash(worker_.comm(), std::span<const value_type>(x));
     return result;
   }
@@ -186,6 +219,7 @@ class fitting {
     struct findings {
       scores mean_model, own_model;
       double loss = 0.0, seconds = 0.0, bytes_sent = 0.0;
+      compression_sums compression{}, compression_cross{};
     } mine;
     double squared_norm = 0.0;
     const agreement agreed = measure(backend, worker_.comm(), worker_.x(), worker_.steps(), [&](auto mean) {
@@ -201,6 +235,8 @@ class fitting {
     mine.loss = state_.loss;
     mine.seconds = state_.seconds;
     mine.bytes_sent = state_.bytes_sent + sent_by(worker_.comm());
+    mine.compression = since_last(state_.evaluated, "mixing.");
+    mine.compression_cross = since_last(state_.evaluated_cross, "gradient.");
 
     evaluation e{.epoch = epoch, .step = worker_.steps(), .round = worker_.rounds()};
     e.accuracy_worker_min = 1.0;
@@ -208,6 +244,8 @@ class fitting {
     double loss = 0.0;
     for (const findings& other : gather(uncounted(worker_.comm()), mine)) {
       mean_model += other.mean_model;
+      e.compression += other.compression;
+      e.compression_cross += other.compression_cross;
       loss += other.loss;
       e.accuracy_worker_mean += other.own_model.accuracy() / static_cast<double>(workers);
       e.accuracy_worker_min = std::min(e.accuracy_worker_min, other.own_model.accuracy());
@@ -224,6 +262,12 @@ class fitting {
     e.worker_test_samples = some.size();
     if (rank == 0 && callbacks_.evaluated) callbacks_.evaluated(e);
     return e;
+  }
+
+  /// What a rule's compressors have counted since the last evaluation, `before`, which becomes now.
+  compression_sums since_last(compression_sums& before, std::string_view rule) {
+    const compression_sums now = measured_by(worker_, rule);
+    return now - std::exchange(before, now);
   }
 
   /// In parts that all workers begin together, so that many workers on few processors stay within the deadline.

@@ -1,9 +1,9 @@
 // polder — the worker: the only step loop there is.
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <tuple>
 #include <type_traits>
@@ -79,8 +79,8 @@ class worker {
       "the second part of an algorithm makes the update: momentum, quasi_global_momentum, a chain of rules, …; "
       "see docs/reference/parts.md");
   static_assert(detail::mixing_rule<Mixing, context<B, C, T>>,
-                "the third part of an algorithm mixes: none, gossip, choco, deep_squeeze, average, pull_push or "
-                "every{tau, …}; see docs/reference/parts.md");
+                "the third part of an algorithm mixes: none, gossip, choco, choco_before_step, deep_squeeze, "
+                "average, pull_push or every{tau, …}; see docs/reference/parts.md");
 
  public:
   using space = typename B::space;
@@ -113,6 +113,8 @@ class worker {
     ctx_.total_rounds = mixing_.rounds_in(options_.total_steps);
     backend_.from_host(x0, params_.writable_x(comm));
     if (options_.equal_start) require_equal_start(x0);
+    if constexpr (requires { gradient_.begin(ctx_, gradient_state_); }) gradient_.begin(ctx_, gradient_state_);
+    update_.begin(ctx_, update_state_);
     if constexpr (requires { mixing_.begin(ctx_, mixing_state_); }) mixing_.begin(ctx_, mixing_state_);
   }
   /// The worker refers to the mixing matrix: one that ends with the statement would be gone by the first step.
@@ -130,8 +132,7 @@ class worker {
     if constexpr (requires { mixing_.early_gamma(ctx_.step); }) ctx_.early_gamma = mixing_.early_gamma(ctx_.step);
 
     const double loss = detail::take_gradient(gradient_, ctx_, gradient_state_, f_, g_.view());
-    require<non_finite_error>(std::isfinite(loss), "worker ", rank(), ", step ", ctx_.step, ": the loss is ", loss,
-                              "; lower the learning rate or clip the gradient (clip_norm)");
+    require_finite_loss(ctx_, loss);
     if (options_.check_gradient) check_gradient();
 
     update_.prepare(ctx_, update_state_, g_.view());
@@ -151,6 +152,14 @@ class worker {
   [[nodiscard]] const layout& tensors() const { return layout_; }
   [[nodiscard]] const B& backend() const { return backend_; }
   [[nodiscard]] C& comm() { return ctx_.comm; }
+  /// The consensus step gamma of the mixing rule, set or derived; nothing for a rule that has none.
+  [[nodiscard]] std::optional<double> consensus_step() const {
+    if constexpr (requires { mixing_.consensus_step(mixing_state_); }) {
+      return mixing_.consensus_step(mixing_state_);
+    } else {
+      return std::nullopt;
+    }
+  }
   /// The squared distances of all workers to the mean at the last reduction of the mixing rule (before pull and push).
   [[nodiscard]] view<space, const double> last_gaps() { return ctx_.gaps.view().as_const(); }
   /// How many rounds the first `steps` steps of the run have.

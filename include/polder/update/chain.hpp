@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include "polder/backend/tensor_backend.hpp"
@@ -22,6 +23,9 @@ template <class Rule>
 inline constexpr bool is_chain = false;
 template <class... Rules>
 inline constexpr bool is_chain<chain<Rules...>> = true;
+
+template <class Rule, class Context, class State>
+concept chain_element = requires(const Rule rule, Context& ctx, State& state) { rule.element(ctx, state); };
 }  // namespace detail
 
 /// Update rules in a row: each gets what the one before it returned as its gradient.
@@ -64,12 +68,23 @@ struct chain {
         rules);
   }
 
+  template <class Context, class... States>
+  void begin(Context& ctx, state<States...>& s) const {
+    const auto begin_part = [&](const auto& rule, auto& part) {
+      if constexpr (requires { rule.begin(ctx, part); }) rule.begin(ctx, part);
+    };
+    std::apply([&](const auto&... rule) { std::apply([&](auto&... part) { (begin_part(rule, part), ...); }, s.parts); },
+               rules);
+  }
   template <class Context, class... States, class T>
   void prepare(Context& ctx, state<States...>& s, view<typename Context::space, T> g) const {
     prepare_from<0, 0>(ctx, s, g);
   }
   template <class Context, class... States>
   [[nodiscard]] auto element(Context& ctx, state<States...>& s) const {
+    static_assert(
+        (detail::chain_element<Rules, Context, States> && ...),
+        "a chain is a row of update rules: clip_norm, weight_decay, momentum, …; see docs/reference/parts.md");
     return elements(ctx, s, range<last_cut<Context, States...>(), sizeof...(Rules)>());
   }
   /// The streams of `element`: those of the rules that are part of the fused step.
@@ -127,21 +142,32 @@ struct chain {
   template <class Context, class State, class T, std::size_t... I>
   void materialize(Context& ctx, State& s, view<typename Context::space, T> g, std::index_sequence<I...> parts) const {
     const auto combined = elements(ctx, s, parts);
-    std::apply(
-        [&](auto... stream) {
-          ctx.backend.map(g.size, ops::materialize<decltype(combined)>{combined}, in(ctx.params.x()), inout(g),
-                          stream...);
-        },
-        streams_of(s, parts));
+    if constexpr (!std::is_same_v<decltype(combined), const ops::chained<>>) {
+      std::apply(
+          [&](auto... stream) {
+            ctx.backend.map(g.size, ops::materialize<decltype(combined)>{combined}, in(ctx.params.x()), inout(g),
+                            stream...);
+          },
+          streams_of(s, parts));
+    }
   }
   template <class Context, class State, std::size_t... I>
   [[nodiscard]] auto elements(Context& ctx, State& s, std::index_sequence<I...>) const {
     return join(std::get<I>(rules).element(ctx, std::get<I>(s.parts))...);
   }
   static auto join() { return ops::chained<>{}; }
+  /// Rules whose work is done when they have prepared leave nothing to the loop: their element is ops::chained<>.
+  template <class... Rest>
+  static auto join(ops::chained<> /*nothing*/, Rest... rest) {
+    return join(rest...);
+  }
   template <class First, class... Rest>
   static auto join(First first, Rest... rest) {
-    return ops::chained<First, Rest...>{first, join(rest...)};
+    return before(first, join(rest...));
+  }
+  template <class First, class... Rest>
+  static auto before(First first, ops::chained<Rest...> rest) {
+    return ops::chained<First, Rest...>{first, rest};
   }
   template <class State, std::size_t... I>
   [[nodiscard]] auto streams_of(State& s, std::index_sequence<I...>) const {

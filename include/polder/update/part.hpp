@@ -14,9 +14,12 @@ namespace polder {
 ///     vector that a checkpoint must hold.
 ///  2. `u.element(ctx, state)` returns an element function u = element(g, x, state vectors…) with `streams` of them, and
 ///     `u.streams(state)` the tagged streams it reads, as a std::tuple.
-///  3. Optional: `u.prepare(ctx, state, g)` runs before the fused pass: rules that communicate or need a norm.
+///  3. Optional: `u.prepare(ctx, state, g)` runs before the fused pass and may change g: rules that communicate or need
+///     a norm. A rule that communicates does so on all workers in every step, calls `ctx.release()` before and
+///     `ctx.comm.release()` when it has read what arrived.
 ///  4. Optional: `u.observe(ctx, state)` returns an `observation`: an element function that sees the parameters after
 ///     the mixing, x_after, and its own streams, run inside the mixing pass at the end of every round.
+///  5. Optional: `u.begin(ctx, state)` runs once before the first step, when `ctx.params.x()` holds the start.
 
 /// What an update rule wants to do inside the mixing pass.
 template <class Element, class... Streams>
