@@ -29,7 +29,8 @@ namespace polder {
 /// same. Without gradients few numbers hold most of what is left after some dozens of rounds, and sign contracts slowly.
 ///
 /// State: none; use it inside error_feedback. Wire: 40 bytes, and per tensor that is not empty 4 (a float32) +
-/// ceil(m / 8). Cost: one pass to encode (the magnitudes are summed while the signs are packed), one to decode.
+/// ceil(m / 8). Cost: one pass to encode (the magnitudes are summed while the signs are packed), a second one where error
+/// feedback wants the rest, which the mean decides; one to decode.
 /// Errors: as the concept says; a mean magnitude above float32 is a compress_error.
 /// Source: the CompCGA and CompNGC codes. Departures: there sign(0) = 0, which one bit cannot carry; error feedback
 /// absorbs the difference. A mean magnitude below 2^-126 is sent as 0.
