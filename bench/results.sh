@@ -30,6 +30,13 @@ table() {
   table "Fused passes: bytes moved, and their rate as a share of memcpy's in the same run" bench_ops \
     --benchmark_filter=eigen
   table "Compressors: share of memcpy's rate over the uncompressed vector, in the same run" bench_compress
+  echo
+  echo "Time: the least of many, on one thread. times_libtorch: how many times as fast as LibTorch's operations for the same"
+  echo "numbers, which leave out header, check sum and the look for numbers that are not finite; times_topk: as torch.topk"
+  echo "alone."
+  printf '\n## When compression pays\n\n```text\n'
+  build/bench/bench/bench_break_even --svg build/bench/break_even.svg
+  printf '```\n'
   table "Engine: training samples per second on one thread, batch 32" bench_engine
   echo
   echo "of_fma_peak: the share of what multiply-adds reach whose numbers stay in registers, in the same run. Twice the speed"

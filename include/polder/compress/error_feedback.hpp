@@ -8,6 +8,7 @@
 
 #include "polder/backend/host_memory.hpp"
 #include "polder/compress/compressor.hpp"
+#include "polder/core/config.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 
@@ -35,7 +36,8 @@ inline constexpr bool is_error_feedback<error_feedback<K>> = true;
 /// error twice less the one before: its memory stays bounded if C loses less than a third of what it gets, and may grow
 /// without bound if not.
 /// State: e (n numbers) and the inner one; one state for each receiver that is sent inputs of its own. Wire: as inner.
-/// Cost: on top of encoding with inner, one pass that reads v and reads and writes e, and one decode into e.
+/// Cost: on top of encoding with inner, one pass that reads v and reads and writes e, and one decode into e. Sign and qsgd
+/// (residual_compressor) have it inside their passes, of which each also reads e and the last writes it.
 /// Errors: those of inner; config_error where v and layout have not the same size. After an error the memory is of no
 /// use.
 /// Source: the NGC and CGA codes, which keep one memory for each neighbor and tensor.
@@ -80,8 +82,8 @@ struct error_feedback {
   }
 
   template <class T>
-  std::size_t compress(state<T>& s, std::span<const T> v, const layout& tensors, const stamp& which,
-                       std::span<std::byte> out) const {
+  POLDER_NOINLINE std::size_t compress(state<T>& s, std::span<const T> v, const layout& tensors, const stamp& which,
+                                       std::span<std::byte> out) const {
     const std::span<T> e = s.memory.view();
     require<config_error>(v.size() == e.size() && tensors.size() == e.size(), "error_feedback: the memory has ",
                           e.size(), " numbers, the vector ", v.size(), ", the layout ", tensors.size());

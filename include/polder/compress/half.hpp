@@ -10,6 +10,7 @@
 #include "polder/compress/compressor.hpp"
 #include "polder/compress/message.hpp"
 #include "polder/compress/tensors.hpp"
+#include "polder/core/config.hpp"
 #include "polder/core/error.hpp"
 #include "polder/ops/quantize.hpp"
 
@@ -80,8 +81,8 @@ struct half {
   }
 
   template <class T, class Convert>
-  static void encode(std::span<const T> x, const layout& tensors, std::byte* to, const Convert& convert,
-                     unsigned infinity, double limit) {
+  POLDER_NOINLINE static void encode(std::span<const T> x, const layout& tensors, std::byte* to, const Convert& convert,
+                                     unsigned infinity, double limit) {
     std::uint16_t halves[detail::codec_block];
     for (const tensor_info& tensor : tensors.tensors()) {
       const std::size_t m = tensor.size();
@@ -110,8 +111,8 @@ struct half {
     }
   }
   template <class T, class Sink, class Convert>
-  static void decode_payload(const std::byte* from, const layout& tensors, std::span<T> y, const Sink& sink,
-                             const Convert& convert, unsigned infinity) {
+  POLDER_NOINLINE static void decode_payload(const std::byte* from, const layout& tensors, std::span<T> y,
+                                             const Sink& sink, const Convert& convert, unsigned infinity) {
     std::uint16_t halves[detail::codec_block];
     for (const tensor_info& tensor : tensors.tensors()) {
       const std::size_t m = tensor.size();

@@ -13,6 +13,7 @@
 #include "polder/compress/packing.hpp"
 #include "polder/compress/rounding.hpp"
 #include "polder/compress/tensors.hpp"
+#include "polder/core/config.hpp"
 #include "polder/core/error.hpp"
 #include "polder/ops/quantize.hpp"
 
@@ -182,7 +183,7 @@ struct qsgd {
     return detail::seal_message(out, header<T>(tensors));
   }
   template <template <class> class Input, class T>
-  static double squared_norm(const Input<T>& input, std::size_t first, std::size_t m) {
+  POLDER_NOINLINE static double squared_norm(const Input<T>& input, std::size_t first, std::size_t m) {
     detail::canonical_sum sum;
     T numbers[detail::codec_block];
     for (std::size_t begin = 0; begin < m; begin += detail::codec_block) {
@@ -193,8 +194,8 @@ struct qsgd {
   }
 
   template <template <class> class Input, class T>
-  void encode_bucket(const Input<T>& input, std::size_t first, std::size_t m, float norm,
-                     const detail::random_blocks& random, std::uint64_t block, std::byte* to) const {
+  POLDER_NOINLINE void encode_bucket(const Input<T>& input, std::size_t first, std::size_t m, float norm,
+                                     const detail::random_blocks& random, std::uint64_t block, std::byte* to) const {
     detail::store_value(to, norm);
     to += sizeof norm;
     std::byte* sign_to = to + detail::packed_bytes(m, bits);
@@ -215,7 +216,7 @@ struct qsgd {
       }
       if constexpr (Input<T>::leaves_rest) {
         input.leave(first + begin, count, from,
-                    [&](std::size_t i) { return value(codes[i] & s, from[i] < T{0} ? 1u : 0u); });
+                    [&](std::size_t i) { return value(codes[i] & s, ops::negative{}(from[i])); });
       }
       to = detail::pack_block(codes, count, bits, to);
       if (sign_beside()) {
@@ -251,7 +252,7 @@ struct qsgd {
     }
   }
   template <class T, class Sink>
-  bool decode_bucket(const std::byte* from, std::size_t m, float norm, T* y, const Sink& sink) const {
+  POLDER_NOINLINE bool decode_bucket(const std::byte* from, std::size_t m, float norm, T* y, const Sink& sink) const {
     from += sizeof norm;
     const std::byte* sign_from = from + detail::packed_bytes(m, bits);
     const ops::level_value<T> value = value_of<T>(m, norm);

@@ -12,6 +12,7 @@
 #include "polder/compress/message.hpp"
 #include "polder/compress/subset.hpp"
 #include "polder/compress/tensors.hpp"
+#include "polder/core/config.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/random.hpp"
 
@@ -66,8 +67,8 @@ struct random_k {
   }
 
   template <class T>
-  std::size_t compress(no_compressor_state&, std::span<const T> x, const layout& tensors, const stamp& which,
-                       std::span<std::byte> out) const {
+  POLDER_NOINLINE std::size_t compress(no_compressor_state&, std::span<const T> x, const layout& tensors,
+                                       const stamp& which, std::span<std::byte> out) const {
     detail::check_numbers(codec::random_k, x.size(), tensors);
     detail::check_room(codec::random_k, out.size(), max_bytes<T>(tensors));
     std::byte* to = out.data() + message_header_bytes;
@@ -124,7 +125,8 @@ struct random_k {
   }
 
   template <class T, class Sink>
-  void decode(std::span<const std::byte> bytes, const layout& tensors, std::span<T> y, const Sink& sink) const {
+  POLDER_NOINLINE void decode(std::span<const std::byte> bytes, const layout& tensors, std::span<T> y,
+                              const Sink& sink) const {
     check();
     detail::check_numbers(codec::random_k, y.size(), tensors);
     const std::byte* from = open_message(bytes, header<T>(tensors)).data();

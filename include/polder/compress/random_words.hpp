@@ -89,7 +89,7 @@ class random_blocks {
         c2[r] = wide_words{} + counter2_;
         c3[r] = wide_words{} + counter3_;
       }
-#if defined(__GNUC__) && !defined(__clang__)
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__CUDACC__)
 #pragma GCC unroll 10
 #endif
       for (std::size_t round = 0; round < rounds; ++round) {

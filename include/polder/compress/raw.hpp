@@ -10,6 +10,7 @@
 #include "polder/compress/compressor.hpp"
 #include "polder/compress/message.hpp"
 #include "polder/compress/tensors.hpp"
+#include "polder/core/config.hpp"
 #include "polder/ops/quantize.hpp"
 
 namespace polder {
@@ -32,8 +33,8 @@ struct raw {
   }
 
   template <class T>
-  std::size_t compress(no_compressor_state&, std::span<const T> x, const layout& tensors, const stamp&,
-                       std::span<std::byte> out) const {
+  POLDER_NOINLINE std::size_t compress(no_compressor_state&, std::span<const T> x, const layout& tensors, const stamp&,
+                                       std::span<std::byte> out) const {
     detail::check_numbers(codec::raw, x.size(), tensors);
     detail::check_room(codec::raw, out.size(), max_bytes<T>(tensors));
     std::byte* to = out.data() + message_header_bytes;
@@ -68,7 +69,8 @@ struct raw {
     return {codec::raw, sizeof(T), 0, 0, tensors.size(), max_bytes<T>(tensors) - message_header_bytes};
   }
   template <class T, class Sink>
-  void decode(std::span<const std::byte> bytes, const layout& tensors, std::span<T> y, const Sink& sink) const {
+  POLDER_NOINLINE void decode(std::span<const std::byte> bytes, const layout& tensors, std::span<T> y,
+                              const Sink& sink) const {
     detail::check_numbers(codec::raw, y.size(), tensors);
     const std::byte* from = open_message(bytes, header<T>(tensors)).data();
     for (const tensor_info& tensor : tensors.tensors()) {

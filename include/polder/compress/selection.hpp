@@ -11,6 +11,7 @@
 
 #include "polder/compress/packing.hpp"
 #include "polder/compress/tensors.hpp"
+#include "polder/core/config.hpp"
 #include "polder/ops/quantize.hpp"
 
 namespace polder::detail {
@@ -97,7 +98,7 @@ class cut_finder {
   }
 
   /// One pass: counts the magnitudes above and inside [low, high] and narrows the interval to where the k-th is.
-  void tally(bits low, bits high) {
+  POLDER_NOINLINE void tally(bits low, bits high) {
     const auto width = static_cast<unsigned>(std::bit_width(static_cast<bits>(high - low)));
     const unsigned shift = width > digit ? width - digit : 0;
     std::size_t parts[std::size_t{1} << digit] = {};
@@ -138,7 +139,7 @@ class cut_finder {
   }
 
   /// The cut among few magnitudes in [low_, high_].
-  [[nodiscard]] magnitude_cut<T> gathered() {
+  [[nodiscard]] POLDER_NOINLINE magnitude_cut<T> gathered() {
     std::size_t found = 0;
     bits most = 0;
     for (std::size_t begin = 0; begin < m_; begin += codec_block) {

@@ -14,6 +14,7 @@
 #include "polder/compress/message.hpp"
 #include "polder/compress/packing.hpp"
 #include "polder/compress/tensors.hpp"
+#include "polder/core/config.hpp"
 #include "polder/ops/quantize.hpp"
 
 namespace polder {
@@ -28,7 +29,8 @@ namespace polder {
 /// same. Without gradients few numbers hold most of what is left after some dozens of rounds, and sign contracts slowly.
 ///
 /// State: none; use it inside error_feedback. Wire: 40 bytes, and per tensor that is not empty 4 (a float32) +
-/// ceil(m / 8). Cost: one pass to encode (the magnitudes are summed while the signs are packed), one to decode.
+/// ceil(m / 8). Cost: one pass to encode (the magnitudes are summed while the signs are packed), a second one where error
+/// feedback wants the rest, which the mean decides; one to decode.
 /// Errors: as the concept says; a mean magnitude above float32 is a compress_error.
 /// Source: the CompCGA and CompNGC codes. Departures: there sign(0) = 0, which one bit cannot carry; error feedback
 /// absorbs the difference. A mean magnitude below 2^-126 is sent as 0.
@@ -108,7 +110,7 @@ struct sign {
   }
   /// Packs the signs of a tensor and returns the sum of its magnitudes.
   template <template <class> class Input, class T>
-  static double encode_signs(const Input<T>& input, std::size_t m, std::byte* to) {
+  POLDER_NOINLINE static double encode_signs(const Input<T>& input, std::size_t m, std::byte* to) {
     detail::canonical_sum sum;
     T numbers[detail::codec_block];
     std::uint8_t signs[detail::codec_block];
@@ -122,17 +124,18 @@ struct sign {
     return sum.total();
   }
   template <class T>
-  static void leave_rest(const detail::input_with_memory<T>& input, std::size_t m, T scale) {
+  POLDER_NOINLINE static void leave_rest(const detail::input_with_memory<T>& input, std::size_t m, T scale) {
     T numbers[detail::codec_block];
     for (std::size_t begin = 0; begin < m; begin += detail::codec_block) {
       const std::size_t count = std::min(detail::codec_block, m - begin);
       const T* p = input.block(begin, count, numbers);
-      input.leave(begin, count, p, [&](std::size_t i) { return p[i] < T{0} ? -scale : scale; });
+      input.leave(begin, count, p, [&](std::size_t i) { return ops::with_sign(scale, ops::negative{}(p[i])); });
     }
   }
 
   template <class T, class Sink>
-  void decode(std::span<const std::byte> bytes, const layout& tensors, std::span<T> y, const Sink& sink) const {
+  POLDER_NOINLINE void decode(std::span<const std::byte> bytes, const layout& tensors, std::span<T> y,
+                              const Sink& sink) const {
     detail::check_numbers(codec::sign, y.size(), tensors);
     const std::byte* from = open_message(bytes, header<T>(tensors)).data();
     std::uint8_t signs[detail::codec_block];
@@ -149,7 +152,7 @@ struct sign {
         const std::size_t count = std::min(detail::codec_block, m - begin);
         clean &= detail::unpack_block(from, count, 1, signs);
         T* to = y.data() + tensor.offset + begin;
-        for (std::size_t i = 0; i < count; ++i) sink(to[i], signs[i] != 0 ? -positive : positive);
+        for (std::size_t i = 0; i < count; ++i) sink(to[i], ops::with_sign(positive, signs[i]));
         from += detail::packed_bytes(count, 1);
       }
       require<compress_error>(clean, "sign: the message has bits behind the last number of tensor \"", tensor.name,

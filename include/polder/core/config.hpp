@@ -19,6 +19,13 @@
 #define POLDER_INLINE inline
 #endif
 
+// Before a pass over memory that has to be a function of its own: inside a long one g++ may leave its loops slow.
+#if defined(__GNUC__) || defined(__clang__)
+#define POLDER_NOINLINE __attribute__((noinline))
+#else
+#define POLDER_NOINLINE
+#endif
+
 // Before a loop of at most eight rounds whose number the compiler knows. Not for nvcc, which warns of the pragma.
 #if defined(__GNUC__) && !defined(__CUDACC__)
 #define POLDER_UNROLL _Pragma("GCC unroll 8")

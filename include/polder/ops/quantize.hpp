@@ -38,6 +38,13 @@ struct magnitude {
   }
 };
 
+/// x, with the other sign where `is_negative` is 1 (else it is 0), without a branch: in a loop over random signs a
+/// processor would guess every second one wrong.
+template <class T>
+[[nodiscard]] POLDER_HD constexpr T with_sign(T x, std::uint32_t is_negative) {
+  return std::bit_cast<T>(std::bit_cast<bits_of<T>>(x) ^ bits_of<T>{is_negative} << (sizeof(T) * 8 - 1));
+}
+
 /// 1 where x < 0, else 0: so the sign of zero is +1.
 struct negative {
   template <class T>
@@ -68,8 +75,7 @@ template <class T>
 struct level_value {
   T unit{};  ///< c norm / s
   POLDER_HD T operator()(std::uint32_t level, std::uint32_t is_negative) const {
-    const T value = unit * static_cast<T>(static_cast<std::int32_t>(level));
-    return is_negative != 0 ? -value : value;
+    return with_sign(unit * static_cast<T>(static_cast<std::int32_t>(level)), is_negative != 0 ? 1u : 0u);
   }
 };
 
