@@ -41,6 +41,7 @@ table() {
   echo
   echo "of_fma_peak: the share of what multiply-adds reach whose numbers stay in registers, in the same run. Twice the speed"
   echo "of a row above 0.5 is more than the processor can do."
+  table "Exact Hessian products, in gradient evaluations" bench_hessian
   table "Rounds of communication in one process" bench_collectives
   table "A training step of LeNet-5 with many workers in one process" bench_scaling
 } >"$file.tmp"
