@@ -8,10 +8,13 @@
 #include "polder/backend/eigen.hpp"
 #include "polder/compress/qsgd.hpp"
 #include "polder/compress/top_k.hpp"
+#include "polder/mixing/gradient_weighted.hpp"
+#include "polder/mixing/leader.hpp"
 #include "polder/recipes/all_reduce.hpp"
 #include "polder/recipes/cga.hpp"
 #include "polder/recipes/comp_q_saddle.hpp"
 #include "polder/recipes/dppf.hpp"
+#include "polder/recipes/easgd.hpp"
 #include "polder/recipes/n_saddle.hpp"
 #include "polder/recipes/ngm.hpp"
 #include "polder/recipes/q_saddle.hpp"
@@ -54,6 +57,9 @@ TEST_CASE("steps allocate nothing in steady state") {
   CHECK(allocations_of(recipes::q_saddle()) == 0);
   CHECK(allocations_of(recipes::all_reduce()) == 0);
   CHECK(allocations_of(recipes::dppf({.tau = 3, .exact_push = true})) == 0);
+  CHECK(allocations_of(recipes::easgd({.tau = 3, .server = true})) == 0);
+  CHECK(allocations_of(recipes::dppf({.tau = 3}, leader{.proximal = 0.1})) == 0);
+  CHECK(allocations_of(recipes::dppf({.tau = 3, .per_tensor = true}, gradient_weighted{})) == 0);
   CHECK(allocations_of(recipes::ngm({.data_share = 0.5})) == 0);
   CHECK(allocations_of(recipes::cga()) == 0);
   CHECK(allocations_of(recipes::n_saddle()) == 0);

@@ -13,7 +13,10 @@
 #include "polder/io/file.hpp"
 #include "polder/io/json_parse.hpp"
 #include "polder/mixing/every.hpp"
+#include "polder/mixing/leader.hpp"
 #include "polder/recipes/dppf.hpp"
+#include "polder/recipes/easgd.hpp"
+#include "polder/recipes/grawa.hpp"
 #include "polder/recipes/qgm.hpp"
 #include "polder/topology/graphs.hpp"
 #include "polder/train/checkpoint.hpp"
@@ -121,6 +124,9 @@ TEST_CASE("a run that was cut at any step and resumed ends with the same hash", 
   };
   check(recipes::qgm());
   check(recipes::dppf({.tau = 2}));
+  check(recipes::easgd({.tau = 2}));
+  check(recipes::dppf({.tau = 2}, leader{.window = 3, .proximal = 0.1}));
+  check(recipes::lgrawa({.tau = 2}));
   check(momentum_of_rounds);  // cut inside a round that keeps its start
 }
 

@@ -51,6 +51,24 @@ struct every {
     mixing.begin(ctx, s);
   }
 
+  template <class Context, class State>
+  [[nodiscard]] auto local_step(Context& ctx, State& s) const
+    requires requires(const Mixing inner) { inner.local_step(ctx, s); }
+  {
+    return mixing.local_step(ctx, s);
+  }
+  template <class Context, class State>
+  [[nodiscard]] auto model(Context& ctx, State& s) const
+    requires requires(const Mixing inner) { inner.model(ctx, s); }
+  {
+    return mixing.model(ctx, s);
+  }
+  [[nodiscard]] static const char* model_name()
+    requires requires { Mixing::model_name(); }
+  {
+    return Mixing::model_name();
+  }
+
   template <class Context, class State, class Observation>
   bool mix(Context& ctx, State& s, const Observation& observation) const {
     if ((ctx.step + 1) % tau == 0) return mixing.mix(ctx, s, observation);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -45,7 +46,11 @@ class context {
   std::uint64_t round = 0;         ///< communications done before this step
   std::uint64_t total_rounds = 0;  ///< of the run; 0 where unknown
   double lr = 0.0;                 ///< learning rate of this step
+  double loss = 0.0;               ///< of this step's minibatch, before the step
   double round_lr = 0.0;           ///< sum of the learning rates since the round began, this step's included
+  /// The gradient at a point for measurement, on what the objective's `select_probe(step)` selects, else on the step's
+  /// minibatch. Costs an evaluation; for mixing rules, when the step's own gradient is used up. Valid until the next step.
+  std::function<view<space, const T>(view<space, const T> at)> probe;
   double early_gamma = 0.0;  ///< with which this step's mixing will combine the parameters before the step; 0: not
 
   /// What this worker mixes and whom it serves in this round.
@@ -94,6 +99,14 @@ class context {
     backend.copy(reduced.gaps, gaps.view());
     return reduced.mean;
   }
+  /// What each worker gives, in rank order and on every worker: numbers on the host that rules decide by. Valid until the
+  /// next call.
+  [[nodiscard]] std::span<const double> gather(std::span<const double> mine) {
+    release();
+    gathered_.resize(mine.size() * static_cast<std::size_t>(comm.size()));
+    comm.all_gather(std::as_bytes(mine), std::as_writable_bytes(std::span(gathered_)));
+    return gathered_;
+  }
   /// Where this worker's own squared distance to the last mean lies, for element functions.
   [[nodiscard]] const double* own_gap() { return gaps.view().data + comm.rank(); }
 
@@ -102,6 +115,7 @@ class context {
   std::vector<outgoing> sends_;
   std::vector<incoming> receives_;
   std::vector<weighted<space, T>> terms_;
+  std::vector<double> gathered_;
   const T* exchanged_ = nullptr;  // the buffer whose exchange is under way or held
   bool has_mixture_ = false;
 };

@@ -159,6 +159,26 @@ struct descend {
   }
 };
 
+/// x_half = x - eta u, drawn toward a target: x_half <- x_half + strength (target - x_half), in the same pass.
+template <class T, class Update>
+struct descend_and_pull {
+  descend<T, Update> step;
+  T strength{};
+
+  POLDER_HD auto resolved() const { return with(step.resolved()); }
+  template <class... Streams>
+  POLDER_HD void operator()(T x, T g, T& x_half, T target, Streams&&... states) const {
+    step(x, g, x_half, states...);
+    x_half = multiply_add(strength, target - x_half, x_half);
+  }
+
+ private:
+  template <class Resolved>
+  POLDER_HD descend_and_pull<T, Resolved> with(descend<T, Resolved> element) const {
+    return {element, strength};
+  }
+};
+
 /// g <- u: the elements before a cut of a chain, brought into memory.
 template <class Update>
 struct materialize {
