@@ -60,7 +60,7 @@ enum class push_schedule { fixed, increasing, decreasing };
   if (kind == push_schedule::fixed) return lambda;
   require<config_error>(total_rounds > 0,
                         "an increasing or decreasing push needs the number of rounds of the run: set "
-                        "total_steps of the worker");
+                        "total_steps of the worker, and no synchronization rule that follows the run itself");
   const double c = std::cos(std::numbers::pi * static_cast<double>(round) / static_cast<double>(total_rounds));
   return 0.5 * lambda * (kind == push_schedule::increasing ? 1.0 - c : 1.0 + c);
 }

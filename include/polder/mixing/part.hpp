@@ -21,7 +21,8 @@ namespace polder {
 ///  2. `m.mix(ctx, state, observation)` brings `ctx.params.half()` (the local step) into agreement with the other
 ///     workers, runs the update rule's observation in the same pass, and ends the step by a change of roles
 ///     (`adopt_next`, `adopt_half` or `continue_round`). Returns true if a round ended.
-///  3. `m.rounds_in(steps)` is the number of rounds in that many steps.
+///  3. `m.rounds_in(steps)` is the number of rounds in that many steps, 0 where only the run can tell; a rule whose rounds
+///     depend on the learning rate has `m.rounds_in(steps, rates)` as well.
 ///  4. Optional: `m.early_gamma(step)` is the consensus step with which the mixing of that step will combine the
 ///     parameters before the step, 0 if it will not. Where it is not 0, the rule must look for `ctx.has_mixture()`.
 ///  5. Optional: `m.check(weights)` throws config_error if the mixing matrix does not suit the rule.

@@ -9,6 +9,7 @@
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/comm/communicator.hpp"
 #include "polder/core/layout.hpp"
+#include "polder/core/schedule.hpp"
 #include "polder/objective/parameters.hpp"
 #include "polder/ops/arithmetic.hpp"
 #include "polder/topology/mixing_matrix.hpp"
@@ -45,6 +46,8 @@ class context {
   std::uint64_t step = 0;          ///< local updates done before this one
   std::uint64_t round = 0;         ///< communications done before this step
   std::uint64_t total_rounds = 0;  ///< of the run; 0 where unknown
+  std::uint64_t total_steps = 0;   ///< of the run; 0 where unknown
+  learning_rate rates{};           ///< as a function of the step
   double lr = 0.0;                 ///< learning rate of this step
   double loss = 0.0;               ///< of this step's minibatch, before the step
   double round_lr = 0.0;           ///< sum of the learning rates since the round began, this step's included

@@ -38,6 +38,8 @@ struct dppf_options {
 /// x_C is x_A unless another pull is given: elastic_center{} (alpha is then EASGD's beta, and workers are pulled by
 /// alpha / M), leader{}, gradient_weighted{}. The gaps, and so the valley width, do not depend on the pull's target.
 ///
+/// A synchronization rule as third argument takes the place of tau: qsr{.alpha = 0.02}, …
+///
 /// Where curvature, weight decay and learning rate do not matter, the valley width (1/M) sum r_m tends to lambda / alpha;
 /// at a finite learning rate they make it narrower.
 ///
@@ -45,17 +47,17 @@ struct dppf_options {
 /// sends; n numbers of state, and the pull's.
 /// Source: Dimlioglu, Choromanska, "Communication-Efficient Distributed Training for Collaborative Flat Optima Recovery in
 /// Deep Learning", UAI 2026. Departures: those of pull_push.
-template <class Pull = the_average>
-[[nodiscard]] auto dppf(dppf_options o = {}, Pull pull = {}) {
+template <class Pull = the_average, class Period = constant_period>
+[[nodiscard]] auto dppf(dppf_options o = {}, Pull pull = {}, Period period = {}) {
   return algorithm{plain{}, chain{clip_norm{o.clip_norm}, weight_decay{o.weight_decay}, nesterov{o.beta}},
-                   every{o.tau, pull_push_toward<Pull>{.pull = pull,
-                                                       .alpha = o.alpha,
-                                                       .lambda = o.lambda,
-                                                       .schedule = o.schedule,
-                                                       .exact_push = o.exact_push,
-                                                       .start_round = o.start_round,
-                                                       .per_tensor = o.per_tensor,
-                                                       .from = o.from}}};
+                   every{polder::detail::period_of(o.tau, period), pull_push_toward<Pull>{.pull = pull,
+                                                                                          .alpha = o.alpha,
+                                                                                          .lambda = o.lambda,
+                                                                                          .schedule = o.schedule,
+                                                                                          .exact_push = o.exact_push,
+                                                                                          .start_round = o.start_round,
+                                                                                          .per_tensor = o.per_tensor,
+                                                                                          .from = o.from}}};
 }
 
 }  // namespace polder::recipes

@@ -112,7 +112,9 @@ class worker {
                           "a learning rate that changes over the run needs its length: set total_steps of the worker");
     if constexpr (requires { gradient_.check(weights); }) gradient_.check(weights);
     if constexpr (requires { mixing_.check(weights); }) mixing_.check(weights);
-    ctx_.total_rounds = mixing_.rounds_in(options_.total_steps);
+    ctx_.total_steps = options_.total_steps;
+    ctx_.rates = options_.lr;
+    ctx_.total_rounds = rounds_in(options_.total_steps);
     ctx_.probe = [this](view<space, const T> at) { return probe(at); };
     backend_.from_host(x0, params_.writable_x(comm));
     if (options_.equal_start) require_equal_start(x0);
@@ -173,8 +175,14 @@ class worker {
   [[nodiscard]] C& comm() { return ctx_.comm; }
   /// The squared distances of all workers to the mean at the last reduction of the mixing rule (before pull and push).
   [[nodiscard]] view<space, const double> last_gaps() { return ctx_.gaps.view().as_const(); }
-  /// How many rounds the first `steps` steps of the run have.
-  [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps) const { return mixing_.rounds_in(steps); }
+  /// How many rounds a run of `steps` steps has; 0 if only the run can tell.
+  [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps) const {
+    if constexpr (requires { mixing_.rounds_in(steps, options_.lr); }) {
+      return mixing_.rounds_in(steps, options_.lr);
+    } else {
+      return mixing_.rounds_in(steps);
+    }
+  }
 
   /// Calls visitor(name, view) for every vector and visitor(name, number) for every number of the state: all that a
   /// resumed run needs. `restoring` tells the worker that the visitor fills the vectors; `anchored` whether the
