@@ -14,6 +14,7 @@
 #include "polder/gradient/evaluate.hpp"
 #include "polder/gradient/part.hpp"
 #include "polder/gradient/plain.hpp"
+#include "polder/gradient/sam.hpp"
 #include "polder/gradient/tensor_programs.hpp"
 #include "polder/objective/context.hpp"
 #include "polder/ops/arithmetic.hpp"
@@ -96,6 +97,12 @@ struct cross_gradients {
                           " but must be in [0, 1]");
     require<config_error>(by == cross_aggregate::weighted_mean || data_share == 1.0, "cross_gradients: data_share is ",
                           data_share, " but the quadratic program takes data-variant gradients only: leave it at 1");
+    if constexpr (requires { inner.scope == sam_scope::worker; }) {
+      require<config_error>(
+          inner.scope == sam_scope::worker,
+          "cross_gradients: sam reduces over all workers in each of its gradients, of which workers have "
+          "as many as neighbors: leave its scope at sam_scope::worker");
+    }
     return state<decltype(inner.template init<T>(backend, tensors)), B, T>{
         inner.template init<T>(backend, tensors),
         backend.template zeros<T>(tensors.size()),

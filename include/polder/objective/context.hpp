@@ -102,6 +102,12 @@ class context {
     backend.copy(reduced.gaps, gaps.view());
     return reduced.mean;
   }
+  /// v <- (1/M) sum_m v_m; the squared distances in `gaps` stay those of the parameters.
+  void replace_by_mean(view<space, T> v) {
+    release();
+    backend.copy(comm.all_reduce_mean(backend, v.as_const(), step).mean, v);
+    comm.release();
+  }
   /// What each worker gives, in rank order and on every worker: numbers on the host that rules decide by. Valid until the
   /// next call.
   [[nodiscard]] std::span<const double> gather(std::span<const double> mine) {

@@ -18,6 +18,15 @@ struct decay {
   POLDER_HD T operator()(T g, T x) const { return multiply_add(rate, x, g); }
 };
 
+/// u = g.
+struct unchanged {
+  static constexpr int streams = 0;
+  template <class T>
+  POLDER_HD T operator()(T g, T /*x*/) const {
+    return g;
+  }
+};
+
 /// m <- beta m + g, u = m.
 template <class T>
 struct heavy_ball {
