@@ -17,7 +17,6 @@
 #include "polder/recipes/diloco.hpp"
 #include "polder/recipes/dppf.hpp"
 #include "polder/recipes/easgd.hpp"
-#include "polder/recipes/local_sgd.hpp"
 #include "polder/recipes/n_saddle.hpp"
 #include "polder/recipes/ngm.hpp"
 #include "polder/recipes/q_saddle.hpp"
@@ -67,7 +66,6 @@ TEST_CASE("steps allocate nothing in steady state") {
   CHECK(allocations_of(recipes::swa({.start = 2, .interval = 2, .tau = 3})) == 0);
   CHECK(allocations_of(recipes::diloco({.tau = 3})) == 0);
   CHECK(allocations_of(recipes::ddp_sam({.scope = sam_scope::all_workers})) == 0);
-  CHECK(allocations_of(recipes::local_sgd({}, drift_triggered{3.0})) == 0);
   CHECK(allocations_of(recipes::ngm({.data_share = 0.5})) == 0);
   CHECK(allocations_of(recipes::cga()) == 0);
   CHECK(allocations_of(recipes::n_saddle()) == 0);
