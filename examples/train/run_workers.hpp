@@ -14,9 +14,7 @@
 #include "polder/recipes/comp_q_saddle.hpp"
 #include "polder/recipes/d_psgd.hpp"
 #include "polder/recipes/deep_squeeze.hpp"
-#include "polder/recipes/dppf.hpp"
 #include "polder/recipes/dsgdm_n.hpp"
-#include "polder/recipes/local_sgd.hpp"
 #include "polder/recipes/n_saddle.hpp"
 #include "polder/recipes/ngm.hpp"
 #include "polder/recipes/q_saddle.hpp"
@@ -25,6 +23,7 @@
 #include "polder/topology/mixing_matrix.hpp"
 #include "polder/train/worker.hpp"
 #include "train/any_compressor.hpp"
+#include "train/local_methods.hpp"
 #include "train/run.hpp"
 #if defined(POLDER_HAVE_MPI)
 #include "polder/comm/mpi.hpp"
@@ -38,15 +37,13 @@ Mixing compressed_gossip(const options& o) {
   return {.compressor = *any_compressor::parse(o.compress), .gamma = o.gamma, .seed = o.seed};
 }
 
-/// Calls use(algorithm) with the method that the options name.
+/// Calls use(algorithm) with the method of a graph, or exact averaging, that the options name.
 template <class Use>
 auto with_method(const options& o, Use&& use) {
   namespace recipes = polder::recipes;
   const double beta = o.momentum;
   const double decay = o.weight_decay;
   const double clip = o.clip_norm;
-  if (o.method == "all_reduce")
-    return use(recipes::all_reduce({.beta = beta, .weight_decay = decay, .clip_norm = clip}));
   if (o.method == "d_psgd") return use(recipes::d_psgd({.weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
   if (o.method == "dsgdm_n") {
     return use(recipes::dsgdm_n({.beta = beta, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
@@ -85,17 +82,7 @@ auto with_method(const options& o, Use&& use) {
     return use(recipes::n_saddle({.rho = o.rho, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip},
                                  polder::nesterov{beta}));
   }
-  if (o.method == "local_sgd") {
-    return use(
-        recipes::local_sgd({.tau = o.period, .alpha = o.pull, .beta = beta, .weight_decay = decay, .clip_norm = clip}));
-  }
-  return use(recipes::dppf({.tau = o.period,
-                            .alpha = o.pull,
-                            .lambda = o.push,
-                            .schedule = o.push_shape(),
-                            .beta = beta,
-                            .weight_decay = decay,
-                            .clip_norm = clip}));
+  return use(recipes::all_reduce({.beta = beta, .weight_decay = decay, .clip_norm = clip}));
 }
 
 /// One worker from its first step to its last.
@@ -118,12 +105,13 @@ polder::fit_result<float> run_worker(const Backend& backend, Communicator& comm,
   if (!o.checkpoint.empty()) how.checkpoints = &checkpoints;
   if (!o.resume.empty()) how.resume_from = o.resume == o.checkpoint ? &checkpoints : &earlier;
 
-  return with_method(o, [&](const auto& parts) {
+  const auto train = [&](const auto& parts) {
     polder::worker worker(
         parts, backend, counting, weights, *loss, std::span<const float>(x0),
         {.lr = o.rate(how.steps_per_epoch), .total_steps = how.total_steps(), .check_gradient = true});
     return polder::fit(worker, p, how, callbacks);
-  });
+  };
+  return with_local_method(o, train, [&] { return with_method(o, train); });
 }
 
 /// All workers of this process.

@@ -69,6 +69,10 @@ rejects '--mu 0.5: does not apply to --method dsgdm_n; allowed with qgm, q_saddl
 rejects '--momentum 0.5: does not apply to --method d_psgd' --method d_psgd --momentum 0.5
 rejects '--topology one_peer_exponential: --method ngm answers along every edge' --method ngm --topology one_peer_exponential
 rejects '--push 1: does not apply to --method local_sgd; allowed with dppf' --method local_sgd --push 1
+rejects '--server on: does not apply to --method lsgd; allowed with easgd' --method lsgd --server on
+rejects '--pull-to middle: allowed: average, elastic, leader' --method dppf --pull-to middle
+rejects '--qsr-power 4: allowed: a whole number from 1 to 3' --method qsr --qsr-power 4
+rejects '--start-epoch 5: allowed: at most the 4 of --epochs' --method swa --epochs 4 --start-epoch 5
 rejects '--period 2: does not apply to --method qgm' --period 2
 rejects '--checkpoint-every 5: needs --checkpoint' --checkpoint-every 5
 rejects '--dataset user: needs --data' --dataset user
@@ -100,7 +104,7 @@ rejects '--checkpoint README.md: allowed: a folder' $digits --checkpoint README.
   fail "a plain run fails: $(cat "$scratch/err")"
 [ ! -s "$scratch/err" ] || fail "a run without a terminal writes to stderr: $(cat "$scratch/err")"
 for key in method workers topology dataset model seed epochs evaluated_model accuracy_mean_model accuracy_worker_mean \
-  accuracy_worker_min loss train_loss consensus_distance valley_width valley_width_before bytes_sent_per_worker \
+  accuracy_worker_min loss train_loss consensus_distance valley_width mean_direction valley_width_before bytes_sent_per_worker \
   bytes_sent_per_worker_max seconds samples_per_second param_hash; do
   tail -n 1 "$scratch/out" | grep -q "\"$key\": " || fail "the summary lacks $key"
 done
@@ -164,7 +168,7 @@ grep -q 'worker [01], step [0-9]*: the loss is' "$scratch/err" || fail "a diverg
 "$POLDER_TRAIN" --help >"$scratch/out" || fail "--help fails"
 for option in --method --workers --topology --dataset --data --model --partition --epochs --batch --lr --lr-schedule \
   --momentum --mu --rho --gamma --weight-decay --pull --push --period --seed --communicator --backend --eval-every \
-  --clip-norm --label-smoothing --log --report --checkpoint --checkpoint-every --resume --export; do
+  --clip-norm --label-smoothing --pull-to --server --proximal --outer-lr --qsr-alpha --start-epoch --scope --log --report --checkpoint --checkpoint-every --resume --export; do
   grep -q -e "$option " "$scratch/out" || fail "--help does not tell of $option"
 done
 finish

@@ -16,7 +16,7 @@ checkpointed() { if [ -f "$1/manifest.json" ]; then sed 's/.*[[ ]\([0-9]*\)\]}/\
 wait_for_step() { while kill -0 "$1" 2>/dev/null && [ "$(checkpointed "$2")" -lt "$3" ]; do sleep 0.002; done; }
 
 run="$digits --workers 4 --epochs 12 --batch 10 --eval-every 4"
-for method in qgm dppf comp_q_saddle; do
+for method in qgm dppf comp_q_saddle lsgd; do
   # shellcheck disable=SC2086
   whole=$(hash_of $run --method $method)
   for communicator in in_process mpi; do
@@ -24,7 +24,7 @@ for method in qgm dppf comp_q_saddle; do
     attempts="1 2 3 4 5 6"
     if [ $communicator = mpi ]; then
       # mpirun takes its time to start and to end; that every method gives the same bits over MPI is hash_test's business.
-      [ $method != comp_q_saddle ] || continue
+      case $method in comp_q_saddle | lsgd) continue ;; esac
       attempts="1 2 3"
       has_mpi || { echo "skipped: resuming over MPI (no mpirun, or built without MPI)"; continue; }
       start="mpirun -n 4"
