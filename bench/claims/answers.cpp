@@ -3,7 +3,6 @@
 #include <utility>
 #include <vector>
 
-#include "claims/page.hpp"
 #include "claims/report.hpp"
 #include "polder/core/error.hpp"
 

@@ -2,12 +2,13 @@
 #pragma once
 
 #include <cstddef>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include "claims/results.hpp"
+#include "claims/sample.hpp"
 #include "polder/core/error.hpp"
 #include "polder/io/file.hpp"
 
@@ -53,25 +54,28 @@ template <class Items>
   return list;
 }
 
-/// What has become of the claim that `gains` are above 0.
-[[nodiscard]] inline std::string verdict(const sample& gains) {
-  if (gains.empty()) return "not run yet";
-  const std::string seeds =
-      polder::text(" (", gains.positive(), " of ", gains.size(), gains.size() == 1 ? " seed)" : " seeds)");
-  if (!(gains.mean() > 0)) return "**did not hold**" + seeds;
-  return (gains.positive() == gains.size() ? "**held**" : "**held in the mean only**") + seeds;
-}
-/// The claim that `share` is below 1.
-[[nodiscard]] inline std::string verdict_below_one(const sample& share) {
-  sample rest;
-  for (const auto& [seed, value] : share.of) rest.of[seed] = 1.0 - value;
-  return verdict(rest);
-}
+/// Where and when runs were done.
+struct run_facts {
+  std::size_t done = 0;
+  std::set<std::string> commits{}, machines{};
+  double seconds = 0.0;
 
-// The document's parts: a question each.
-void tell_accuracy(page& to, const run_set& set, const results& all);
-void tell_compression(page& to, const run_set& set, const results& all);
-void tell_flatness(page& to, const run_set& set, const results& all);
-void tell_errors(page& to, const run_set& set, const results& all);
+  void count(const json& line) {
+    ++done;
+    commits.insert(text_of(line, "commit"));
+    machines.insert(text_of(line, "machine"));
+    seconds += number_of(line, "seconds");
+  }
+  /// The document's head, with what is still missing.
+  void tell(page& to, std::string_view title, std::string_view script, std::size_t planned) const {
+    to.put("# ", title, "\n");
+    to.put("Written by `sh bench/claims/", script, "` from the lines of `", to.name(),
+           ".jsonl`, one for each run; nothing here is edited by hand.\n");
+    to.put("- runs: ", done, " of ", planned, ", ", fixed(seconds / 3600, 2), " hours in all",
+           done < planned ? " (**not all runs are done yet**)" : "");
+    to.put("- machine: ", listed(machines, "; "));
+    to.put("- commit: ", listed(commits));
+  }
+};
 
 }  // namespace polder_claims

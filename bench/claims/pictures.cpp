@@ -72,7 +72,7 @@ curve mean_curve(const results& all, const kind& k, std::string_view key) {
   for (const auto* const each : all.of(k)) {
     const auto* const points = each->line->at("curve").get_if<json::array>();
     if (points == nullptr || each->failed()) continue;
-    for (const json& point : *points) values[results::number(point, "epoch")].push_back(results::number(point, key));
+    for (const json& point : *points) values[number_of(point, "epoch")].push_back(number_of(point, key));
   }
   curve c;
   for (const auto& [epoch, at] : values) {

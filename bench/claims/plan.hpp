@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "claims/train_run.hpp"
 #include "polder/core/error.hpp"
 
 namespace polder_claims {
@@ -135,12 +136,7 @@ struct job {
   values with;
   std::vector<std::string> arguments;
 
-  /// The command line. Where the data lie is not part of it: that differs between machines.
-  [[nodiscard]] std::string command() const {
-    std::string line = "polder-train";
-    for (const std::string& argument : arguments) line += " " + argument;
-    return line;
-  }
+  [[nodiscard]] std::string command() const { return command_of(arguments); }
 };
 
 inline job make_job(const run_set& set, bool tuning, const method& m, const graph& on, const std::string& alpha,

@@ -1,12 +1,10 @@
 #include "claims/report.hpp"
 
 #include <cstddef>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "claims/page.hpp"
 #include "claims/schedule.hpp"
 #include "polder/core/error.hpp"
 
@@ -16,21 +14,9 @@ namespace {
 using polder::text;
 
 void tell_head(page& to, const run_set& set, const results& all) {
-  std::set<std::string> commits, machines;
-  double seconds = 0.0;
-  for (const auto& each : all.lines()) {
-    commits.insert(results::text_of(*each.line, "commit"));
-    machines.insert(results::text_of(*each.line, "machine"));
-    seconds += results::number(*each.line, "seconds");
-  }
-  const std::size_t done = all.lines().size();
-  to.put("# The claims about SADDLe, measured\n");
-  to.put("Written by `sh bench/claims/saddle.sh` from the lines of `", to.name(),
-         ".jsonl`, one for each run; nothing here is edited by hand.\n");
-  to.put("- runs: ", done, " of ", all.planned(), ", ", fixed(seconds / 3600, 2), " hours in all",
-         done < all.planned() ? " (**not all runs are done yet**)" : "");
-  to.put("- machine: ", listed(machines, "; "));
-  to.put("- commit: ", listed(commits));
+  run_facts facts;
+  for (const auto& each : all.lines()) facts.count(*each.line);
+  facts.tell(to, "The claims about SADDLe, measured", "saddle.sh", all.planned());
   to.put("- every run: `", listed(set.training, " "), "`, cosine learning rate, momentum 0.9, weight decay 1e-4");
   to.put("- seeds: ", listed(set.seeds), "; a seed decides initial weights, shares and order of the images");
   to.put(

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "claims/page.hpp"
 #include "claims/plan.hpp"
 #include "claims/results.hpp"
 #include "polder/io/json.hpp"
@@ -25,5 +26,11 @@ struct curve {
   std::vector<double> values;
 };
 [[nodiscard]] curve mean_curve(const results& all, const kind& k, std::string_view key);
+
+// The document's parts: a question each.
+void tell_accuracy(page& to, const run_set& set, const results& all);
+void tell_compression(page& to, const run_set& set, const results& all);
+void tell_flatness(page& to, const run_set& set, const results& all);
+void tell_errors(page& to, const run_set& set, const results& all);
 
 }  // namespace polder_claims

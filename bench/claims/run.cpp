@@ -1,11 +1,10 @@
 #include "claims/run.hpp"
 
 #include <chrono>
-#include <fstream>
 #include <string>
-#include <thread>
-#include <vector>
 
+#include "claims/machine.hpp"
+#include "claims/train_run.hpp"
 #include "polder/core/error.hpp"
 #include "polder/io/json.hpp"
 #include "train/options.hpp"
@@ -17,28 +16,6 @@ namespace polder_claims {
 namespace {
 
 using polder::io::json;
-
-/// What /proc/cpuinfo calls the processor, and how many there are.
-std::string machine() {
-  std::ifstream file("/proc/cpuinfo");
-  std::string model = "unknown processor";
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("model name")) model = line.substr(line.find(':') + 2);
-  }
-  return polder::text(model, ", ", std::thread::hardware_concurrency(), " processors");
-}
-
-polder_train::options options_of(const job& j, const std::string& data) {
-  std::vector<std::string> words{"polder-train"};
-  words.insert(words.end(), j.arguments.begin(), j.arguments.end());
-  if (!data.empty()) words.insert(words.end(), {"--data", data});
-  std::vector<char*> pointers;
-  for (std::string& word : words) pointers.push_back(word.data());
-  polder_train::options o = polder_train::parse_options(static_cast<int>(pointers.size()), pointers.data());
-  o.settle_workers(1);
-  o.deadline = 1e6;  // a set that was stopped for an hour goes on
-  return o;
-}
 
 /// The numbers of an evaluation that are drawn or told.
 json point(const json& evaluation) {
@@ -66,7 +43,7 @@ json run(const job& j, surroundings& around) {
             {"rho", if_any(j.with.rho)},
             {"codec", j.with.codec},
             {"gamma", if_any(j.with.gamma)}};
-  polder_train::options o = options_of(j, around.data);
+  polder_train::options o = options_of(j.arguments, around.data);
   const auto task = polder_train::make_problem(o, [](const std::string&) {});
   json::array curve;
   polder::fit_callbacks callbacks;

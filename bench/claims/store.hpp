@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "claims/plan.hpp"
 #include "polder/core/error.hpp"
 #include "polder/io/file.hpp"
 #include "polder/io/json.hpp"
@@ -24,7 +23,8 @@ class store {
  public:
   enum class use { reading, writing };
 
-  store(std::string path, use how) : path_(std::move(path)) {
+  /// `settings`: the version of the runs that count.
+  store(std::string path, use how, std::uint64_t settings) : path_(std::move(path)), settings_(settings) {
     if (how == use::writing) {
       const std::string folder = polder::io::folder_of(path_);
       lock_ = polder::io::file_descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -36,11 +36,11 @@ class store {
   }
 
   [[nodiscard]] const std::vector<polder::io::json>& lines() const { return lines_; }
-  /// The run of that command line under the present settings; nullptr if it has not been done.
+  /// The run of that command line under the settings that count; nullptr if it has not been done.
   [[nodiscard]] const polder::io::json* find(std::string_view command) const {
     for (const polder::io::json& line : lines_) {
       const auto* const name = line.at("command").get_if<std::string>();
-      if (name != nullptr && *name == command && line.at("settings").as_unsigned() == settings_version) return &line;
+      if (name != nullptr && *name == command && line.at("settings").as_unsigned() == settings_) return &line;
     }
     return nullptr;
   }
@@ -54,6 +54,7 @@ class store {
 
  private:
   std::string path_;
+  std::uint64_t settings_;
   polder::io::file_descriptor lock_;
   std::vector<polder::io::json> lines_;
 };
