@@ -13,7 +13,8 @@ namespace polder_claims::dppf {
 ///     (x, v) <- T (x, v),    T = [[1 - eta h (1 + beta), -eta beta^2], [h, beta]],    Q = T^tau
 ///     rho = Q_11 + Q_12 Q_21 / (1 - Q_22)
 ///
-/// Without momentum it is (1 - eta h)^tau.
+/// Without momentum it is (1 - eta h)^tau. Good for rho >= 0: below, gaps change sides in every round, and the momentum with
+/// them.
 [[nodiscard]] inline double gap_factor(double h, double eta, double beta, std::uint64_t tau) {
   using matrix = std::array<double, 4>;
   const matrix t{1.0 - eta * h * (1.0 + beta), -eta * beta * beta, h, beta};

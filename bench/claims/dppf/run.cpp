@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -86,11 +87,13 @@ void measure_compared(json& line, const training_images::losses& on, const std::
 void train_and_measure(json& line, const job& j, surroundings& around) {
   polder_train::options o = options_of(j.arguments, around.data);
   const auto task = polder_train::make_problem(o, [](const std::string&) {});
-  // The workers' own models are in the checkpoint after the last step.
   const std::uint64_t steps = o.epochs * o.steps_per_epoch;
   remove_checkpoints(around.scratch);
-  o.checkpoint = around.scratch;
-  o.checkpoint_every = steps;
+  if (j.purpose != "tune") {
+    // The workers' own models are in the checkpoint after the last step.
+    o.checkpoint = around.scratch;
+    o.checkpoint_every = steps;
+  }
   try {
     const auto result = polder_train::run_eigen(o, *task, {});
     line["summary"] = polder_train::summary(o, task->tensors(), result);

@@ -48,7 +48,7 @@ std::vector<std::pair<const method*, values>> tune_all(const run_set& set, Once&
 template <class Once>
 void for_all_widths(const run_set& set, Once& once) {
   for (const std::string momentum : {"0", "0.9"}) {
-    for (const std::string curvature : {"0", "0.3", "1", "3"}) {
+    for (const std::string curvature : {"0", "0.1", "0.3", "0.5"}) {
       for (const std::string alpha : {"0.1", "0.5"}) {
         for (const std::string width : {"1", "5"}) (void)once(quadratic_job(curvature, momentum, alpha, width));
       }

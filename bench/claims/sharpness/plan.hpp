@@ -77,7 +77,7 @@ inline run_set set_named(std::string_view name) {
               "fashion-mnist",
               1000,
               0,
-              400,
+              600,
               50,
               60,
               {"32", "128"},
@@ -98,7 +98,7 @@ inline run_set set_named(std::string_view name) {
   }
   polder::require<polder::config_error>(name == "tiny", "there is no set '", name,
                                         "': allowed are full, reduced, tiny");
-  return {"tiny",  "digits",       120,  100, 200, 5, 12, {"8", "16"}, {"2"}, {"5", "10"}, {"0.1"},
+  return {"tiny",  "digits",       120,  100, 400, 5, 12, {"8", "16"}, {"2"}, {"5", "10"}, {"0.5"},
           {"0.9"}, {"0", "0.001"}, {"1"}};
 }
 

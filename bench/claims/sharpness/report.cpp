@@ -56,7 +56,7 @@ void tell_head(page& to, const run_set& set, const run_facts& facts, std::size_t
 }
 
 std::string verdict_of(const correlation& c) {
-  if (!c.known()) return "not run yet";
+  if (!c.known()) return "too few models yet";
   if (c.low > 0.0) return "**held**";
   return c.high < 0.0 ? "**did not hold**: the order is opposite" : "**did not hold**: no order beyond chance";
 }
