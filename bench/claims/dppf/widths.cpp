@@ -90,17 +90,22 @@ std::vector<width_found> network_widths(const run_set& set, const results& all, 
 void tell_quadratics(page& to, const results& all) {
   to.put("On a quadratic of 50 equal curvatures, without noise; 4 workers, 600 rounds of 4 steps:\n");
   to.header({"curvature", "momentum", "alpha", "lambda / alpha", "predicted", "observed"});
-  spread s;
+  spread plain, momentum;
   for (const auto& each : all.lines()) {
     if (!each.what.on_quadratic()) continue;
     const auto w = width_of(each.what, *each.line);
     if (!w) continue;
-    s.add(w->observed, w->predicted);
+    (each.what.momentum == "0" ? plain : momentum).add(w->observed, w->predicted);
     to.row({each.what.curvature, each.what.momentum, each.what.alpha, fixed(w->limit, 1), fixed(w->predicted, 6),
             fixed(w->observed, 6)});
   }
   to.put();
-  to.put("- that the width is what the formula says: ", s.told(), "\n");
+  to.put("- that the width is what the formula says, without momentum: ", plain.told());
+  to.put("- the same with momentum: ", momentum.told());
+  to.put(
+      "\nThe formula with momentum takes gaps to keep their directions. In more than one dimension they may turn from "
+      "round",
+      " to round, and then shrink less.\n");
 }
 
 void tell_network(page& to, const std::string& network, const std::vector<width_found>& widths) {
@@ -120,8 +125,9 @@ void tell_network(page& to, const std::string& network, const std::vector<width_
             pushed ? fixed(w.observed / w.limit, 3) : "–"});
   }
   to.put();
-  to.put("- that the width is what the formula without noise says, constant learning rate: ", constant.told());
-  to.put("- the same, learning rate that goes to 0: ", falling.told());
+  const std::string claim = "- that the width is what the formula without noise says, learning rate ";
+  if (constant.count > 0) to.put(claim, "constant: ", constant.told());
+  if (falling.count > 0) to.put(claim, "to 0: ", falling.told());
   to.put("- that it is what the formula with noise says: ", noisy.told(), "\n");
 }
 
