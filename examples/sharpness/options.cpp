@@ -95,7 +95,7 @@ void add_samples(command_line& line, options& o) {
   line.whole<std::size_t>(
       "--samples", o.samples, 1,
       "of the training set that measures are taken on, spread evenly; all of it where it has fewer. "
-      "With the defaults LeNet-5 takes about a minute on two processors");
+      "With the defaults LeNet-5 takes about a minute of processor time");
   line.number("--label-smoothing", o.label_smoothing, {.high = 1.0, .open_high = true, .said = "a number in [0, 1)"},
               "share of the label that goes to all classes in the loss that is measured");
 }

@@ -20,7 +20,7 @@ struct options {
   std::string data;             // folder
   std::size_t train_limit = 0;  // 0: all
   std::size_t test_limit = 0;
-  std::size_t samples = 2000;
+  std::size_t samples = 1000;
   double label_smoothing = 0.0;
   std::optional<std::uint64_t> initial_seed;  // of the parameters that the run began with
 
