@@ -2,6 +2,7 @@
 #include "train/options.hpp"
 
 #include <algorithm>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -79,10 +80,33 @@ const std::vector<method>& methods() {
         "--measure-compression"},
        true,
        true},
+      {"ddp_sgd", "synchronous: the mean of all gradients in every step", {"--momentum"}},
+      {"ddp_sam", "ddp_sgd on sharpness-aware gradients", {"--momentum", "--rho", "--scope"}},
       {"local_sgd", "averaging every few steps", {"--momentum", "--period", "--pull"}},
+      {"local_sam", "local_sgd on sharpness-aware gradients", {"--momentum", "--period", "--pull", "--rho"}},
+      {"post_local_sgd", "averaging in every step, then every few", {"--momentum", "--period", "--start-epoch"}},
+      {"swap", "averaging in every step, then once at the end", {"--momentum", "--start-epoch"}},
+      {"qsr",
+       "local_sgd whose rounds grow while the learning rate falls",
+       {"--momentum", "--period", "--qsr-alpha", "--qsr-power"}},
+      {"swa", "local_sgd, evaluated at its average in time", {"--momentum", "--period", "--start-epoch"}},
+      {"easgd", "elastic averaging around a center", {"--momentum", "--period", "--pull", "--server"}},
+      {"lsgd", "a pull to the worker with the lowest loss", {"--momentum", "--period", "--pull", "--proximal"}},
+      {"mgrawa",
+       "a pull to an average in which small gradients weigh more",
+       {"--momentum", "--period", "--pull", "--proximal"}},
+      {"lgrawa", "mgrawa with weights for each tensor", {"--momentum", "--period", "--pull", "--proximal"}},
       {"dppf",
        "averaging every few steps with a push that keeps workers apart",
-       {"--momentum", "--period", "--pull", "--push", "--push-schedule"}},
+       {"--momentum", "--period", "--pull", "--pull-to", "--push", "--push-schedule", "--push-norm", "--push-from",
+        "--push-exact"}},
+      {"lookahead", "an outer step back after a few steps forward", {"--momentum", "--period", "--outer-lr"}},
+      {"slow_mo",
+       "local_sgd with slow momentum",
+       {"--momentum", "--period", "--averages", "--outer-lr", "--outer-momentum"}},
+      {"diloco",
+       "long rounds, and Nesterov momentum on what they did",
+       {"--momentum", "--period", "--outer-lr", "--outer-momentum"}},
       {"power_sgd", "all_reduce of low-rank factors of the gradients", {"--momentum", "--rank"}},
   };
   return all;
@@ -138,6 +162,64 @@ bool is_schedule(const std::string& given) {
 const interval not_negative{};
 const interval coefficient{.high = 1.0, .open_high = true, .said = "a number in [0, 1)"};
 
+/// What only methods of local steps have.
+void add_local_options(command_line& line, options& o) {
+  const interval share{.high = 2.0, .open_low = true, .open_high = true, .said = "a number in (0, 2)"};
+  line.whole<std::uint64_t>("--period", o.period, 1,
+                            "local steps per communication (methods of local steps; the default is that of qsr, the "
+                            "least, and most others)");
+  line.number("--pull", o.pull, share,
+              "alpha, how far workers go to their target in a round (dppf, easgd, lsgd; mgrawa, lgrawa: 0.5 unless "
+              "given; local_sgd, local_sam: 1)");
+  line.choice("--pull-to", o.pull_to, {"average", "elastic", "leader", "mgrawa", "lgrawa"}, "their target (dppf)");
+  line.number("--push", o.push, not_negative, "lambda, how far they are pushed from their average: a length (dppf)");
+  line.choice("--push-schedule", o.push_schedule, {"fixed", "increasing", "decreasing"},
+              "the push over the run (dppf)");
+  line.choice("--push-norm", o.push_norm, {"whole", "tensor"}, "of what the push has its length (dppf)");
+  line.choice("--push-from", o.push_from, {"average", "target"}, "from where the push goes (dppf)");
+  line.choice("--push-exact", o.push_exact, {"off", "on"},
+              "on: the push leaves the average where it is, for a second reduction (dppf)");
+  line.choice("--server", o.server, {"off", "on"}, "on: the center lives on worker 0, for twice the bytes (easgd)");
+  line.number(
+      "--proximal", o.proximal, coefficient,
+      "pull to the last target in the local steps of a round together (lsgd; mgrawa, lgrawa: 0.01 unless given)");
+  line.whole<std::uint64_t>("--averages", o.averages, 1, "averages per slow step (slow_mo)");
+  line.number("--outer-lr", o.outer_lr, share,
+              "learning rate of the outer step (slow_mo; lookahead: 0.8 unless given, diloco: 0.7)");
+  line.number("--outer-momentum", o.outer_momentum, coefficient,
+              "of the outer step (slow_mo; diloco: 0.9 unless given)");
+  line.number("--qsr-alpha", o.qsr_alpha, not_negative,
+              "rounds have (alpha / learning rate)^power steps; 0: --period (qsr)");
+  line.whole("--qsr-power", o.qsr_power, 1, "1, 2 or 3 (qsr)", 3);
+  line.whole<std::uint64_t>("--start-epoch", o.start_epoch, 1,
+                            "epochs before workers train apart, or the average in time begins; half of --epochs unless "
+                            "given (post_local_sgd, swap, swa)");
+  line.choice("--scope", o.scope, {"worker", "all_workers"}, "whose gradient says where uphill is (ddp_sam)");
+}
+
+/// The defaults that a method has of its own.
+void settle_local_options(const command_line& line, options& o) {
+  const auto own = [&](const char* option, auto& value, auto other, std::initializer_list<std::string_view> of) {
+    const bool meant = std::find(of.begin(), of.end(), o.method) != of.end();
+    if (meant && !line.given(option)) value = other;
+  };
+  own("--pull", o.pull, 1.0, {"local_sgd", "local_sam"});
+  own("--pull", o.pull, 0.5, {"mgrawa", "lgrawa"});
+  own("--proximal", o.proximal, 0.01, {"mgrawa", "lgrawa"});
+  own("--period", o.period, std::uint64_t{32}, {"mgrawa", "lgrawa"});
+  own("--period", o.period, std::uint64_t{16}, {"post_local_sgd"});
+  own("--period", o.period, std::uint64_t{5}, {"lookahead"});
+  own("--period", o.period, std::uint64_t{3}, {"slow_mo"});
+  own("--period", o.period, std::uint64_t{500}, {"diloco"});
+  own("--period", o.period, std::uint64_t{1}, {"swa"});
+  own("--outer-lr", o.outer_lr, 0.8, {"lookahead"});
+  own("--outer-lr", o.outer_lr, 0.7, {"diloco"});
+  own("--outer-momentum", o.outer_momentum, 0.9, {"diloco"});
+  if (o.start_epoch == 0) o.start_epoch = std::max<std::uint64_t>(o.epochs / 2, 1);
+  require<usage_error>(!o.has("--start-epoch") || o.start_epoch <= o.epochs, "--start-epoch ", o.start_epoch,
+                       ": allowed: at most the ", o.epochs, " of --epochs");
+}
+
 void add_method(command_line& line, options& o) {
   line.group("The method");
   std::vector<std::string> names;
@@ -151,10 +233,7 @@ void add_method(command_line& line, options& o) {
             "for graph and compressor without gradients, mostly less (choco_sgd, comp_q_saddle)",
             "a number in (0, 1], or derived", is_gamma);
   line.whole<std::size_t>("--rank", o.rank, 1, "of the factors that are averaged in place of gradients (power_sgd)");
-  line.whole<std::uint64_t>("--period", o.period, 1, "local steps per communication (local_sgd, dppf)");
-  line.number("--pull", o.pull, {.high = 2.0, .open_low = true, .open_high = true, .said = "a number in (0, 2)"},
-              "alpha, how far workers go to their average in a round (dppf; local_sgd, where the default is 1)");
-  line.number("--push", o.push, not_negative, "lambda, how far they are pushed from it: a length (dppf)");
+  add_local_options(line, o);
   line.word("--compress", "KIND", o.compress,
             text("how parameters are compressed: ", any_compressor::names, " (choco_sgd, deep_squeeze, comp_…)"),
             any_compressor::names, is_compressor);
@@ -167,8 +246,6 @@ void add_method(command_line& line, options& o) {
       "(comp_q_saddle), or of the gradients for each neighbor (comp_ngm, comp_cga, comp_n_saddle: on unless given)");
   line.choice("--measure-compression", o.measure_compression, {"off", "on"},
               "on: log and summary tell what compression loses (all methods with --compress)");
-  line.choice("--push-schedule", o.push_schedule, {"fixed", "increasing", "decreasing"},
-              "the push over the run (dppf)");
 }
 
 void add_data_and_model(command_line& line, options& o) {
@@ -204,8 +281,9 @@ void add_training(command_line& line, options& o) {
       "constant, steps, cosine, with :N behind it for N epochs of warm-up, as in cosine:5", is_schedule);
   line.number("--momentum", o.momentum, coefficient, "beta (all but d_psgd)");
   line.number("--mu", o.mu, coefficient, "memory of the quasi-global momentum (qgm, q_saddle, comp_q_saddle)");
-  line.number("--rho", o.rho, not_negative,
-              "radius of the sharpness-aware gradient (q_saddle, n_saddle, comp_q_saddle, comp_n_saddle)");
+  line.number(
+      "--rho", o.rho, not_negative,
+      "radius of the sharpness-aware gradient (q_saddle, n_saddle, comp_q_saddle, comp_n_saddle, ddp_sam, local_sam)");
   line.number("--weight-decay", o.weight_decay, not_negative, "coupled weight decay");
   line.number("--clip-norm", o.clip_norm, not_negative, "greatest norm of a worker's gradient; 0: none");
   line.number("--label-smoothing", o.label_smoothing, coefficient, "share of the label that goes to all classes");
@@ -253,8 +331,12 @@ void add_output(command_line& line, options& o) {
 /// What one option says about another.
 void check_together(const command_line& line, const options& o) {
   for (const char* const option :
-       {"--topology", "--gamma", "--momentum", "--mu", "--rho", "--compress", "--compress-cross", "--error-feedback",
-        "--measure-compression", "--rank", "--period", "--pull", "--push", "--push-schedule"}) {
+       {"--topology",    "--gamma",          "--momentum",       "--mu",        "--rho",
+        "--compress",    "--compress-cross", "--error-feedback", "--rank",      "--measure-compression",
+        "--period",      "--pull",           "--pull-to",        "--push",      "--push-schedule",
+        "--push-norm",   "--push-from",      "--push-exact",     "--server",    "--proximal",
+        "--averages",    "--outer-lr",       "--outer-momentum", "--qsr-alpha", "--qsr-power",
+        "--start-epoch", "--scope"}) {
     if (!line.given(option) || o.has(option)) continue;
     std::vector<std::string> owners;
     for (const method& m : methods()) {
@@ -333,6 +415,19 @@ polder::run_configuration options::configuration() const {
   add_if("--pull", pull);
   add_if("--push", push);
   add_if("--push-schedule", push_schedule);
+  add_if("--pull-to", pull_to);
+  add_if("--push-norm", push_norm);
+  add_if("--push-from", push_from);
+  add_if("--push-exact", push_exact);
+  add_if("--server", server);
+  add_if("--proximal", proximal);
+  add_if("--averages", averages);
+  add_if("--outer-lr", outer_lr);
+  add_if("--outer-momentum", outer_momentum);
+  add_if("--qsr-alpha", qsr_alpha);
+  add_if("--qsr-power", qsr_power);
+  add_if("--start-epoch", start_epoch);
+  add_if("--scope", scope);
   all.add("--dataset", dataset);
   all.add("--model", model);
   all.add("--partition", partition);
@@ -386,7 +481,7 @@ options parse_options(int argc, char** argv) {
   add_output(line, o);
   line.parse(argc, argv);
   o.workers_given = line.given("--workers");
-  if (o.method == "local_sgd" && !line.given("--pull")) o.pull = 1.0;
+  settle_local_options(line, o);
   if (o.has("--compress") && !line.given("--gamma") && !(o.has("--compress-cross") && o.compress == "none")) {
     o.gamma = 0.5;
   }

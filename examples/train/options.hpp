@@ -29,6 +29,19 @@ struct options {
   double pull = 0.1;                    // alpha; local_sgd has 1 unless told otherwise
   double push = 0.5;                    // lambda
   std::string push_schedule = "fixed";  // increasing, decreasing
+  std::string push_norm = "whole";      // tensor
+  std::string push_from = "average";    // target
+  std::string push_exact = "off";       // on
+  std::string pull_to = "average";      // elastic, leader, mgrawa, lgrawa
+  std::string server = "off";           // on: EASGD's center on worker 0
+  double proximal = 0.1;                // of a round's local steps together; 0.01 with GRAWA
+  std::uint64_t averages = 16;          // of SlowMo, per slow step
+  double outer_lr = 1.0;                // of the outer optimizer; its own default unless told otherwise
+  double outer_momentum = 0.5;          // SlowMo; DiLoCo 0.9
+  double qsr_alpha = 0.02;
+  int qsr_power = 2;
+  std::uint64_t start_epoch = 0;  // when the second phase or the average in time begins; half the epochs unless given
+  std::string scope = "worker";   // all_workers: of SAM's perturbation in ddp_sam
 
   std::string dataset;  // fashion-mnist, digits or user; empty: what is found
   std::string data;     // folder
@@ -63,8 +76,9 @@ struct options {
   std::string resume;                  // equals checkpoint if it is the same folder
   std::string export_to;
 
-  std::string data_hash;   // of the training images, once they are read
-  std::string graph_hash;  // of the edges, if they are read from a file
+  std::uint64_t steps_per_epoch = 0;  // once the data are shared out
+  std::string data_hash;              // of the training images, once they are read
+  std::string graph_hash;             // of the edges, if they are read from a file
 
   /// Fits the number of workers to the ranks of mpirun, and looks whether the graph can have as many.
   void settle_workers(int ranks);

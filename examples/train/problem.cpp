@@ -27,6 +27,7 @@ class image_loss final : public worker_loss {
   image_loss(Model model, data::loader<float> loader) : model_(std::move(model)), loader_(std::move(loader)) {}
 
   void select_batch(std::uint64_t step) override { loader_.select(step); }
+  void select_probe(std::uint64_t step) override { loader_.select_probe(step); }
   double loss_and_gradient(std::span<const float> x, std::span<float> g) const override {
     const auto batch = loader_.batch();
     return model_.loss_and_gradient(x, batch.images, batch.labels, g);
@@ -208,8 +209,10 @@ std::unique_ptr<problem> make_problem(options& o, const std::function<void(const
   limit(images.test, o.test_limit);
   if (o.model.empty()) o.model = std::min(images.train.shape.height, images.train.shape.width) >= 28 ? "lenet5" : "mlp";
   o.data_hash = fingerprint(images.train);
-  if (o.backend == "reference") return bind_model<reference_backend>(o, std::move(images));
-  return bind_model<eigen_backend>(o, std::move(images));
+  auto task = o.backend == "reference" ? bind_model<reference_backend>(o, std::move(images))
+                                       : bind_model<eigen_backend>(o, std::move(images));
+  o.steps_per_epoch = task->steps_per_epoch();
+  return task;
 }
 
 }  // namespace polder_train

@@ -21,6 +21,7 @@ class worker_loss {
  public:
   virtual ~worker_loss() = default;
   virtual void select_batch(std::uint64_t step) = 0;
+  virtual void select_probe(std::uint64_t step) = 0;
   virtual double loss_and_gradient(std::span<const float> x, std::span<float> g) const = 0;
   [[nodiscard]] virtual polder::layout layout() const = 0;
 };

@@ -19,9 +19,7 @@
 #include "polder/recipes/comp_q_saddle.hpp"
 #include "polder/recipes/d_psgd.hpp"
 #include "polder/recipes/deep_squeeze.hpp"
-#include "polder/recipes/dppf.hpp"
 #include "polder/recipes/dsgdm_n.hpp"
-#include "polder/recipes/local_sgd.hpp"
 #include "polder/recipes/n_saddle.hpp"
 #include "polder/recipes/ngm.hpp"
 #include "polder/recipes/power_sgd.hpp"
@@ -32,6 +30,7 @@
 #include "polder/train/worker.hpp"
 #include "train/any_communicator.hpp"
 #include "train/any_compressor.hpp"
+#include "train/local_methods.hpp"
 #include "train/run.hpp"
 #if defined(POLDER_HAVE_MPI)
 #include "polder/comm/mpi.hpp"
@@ -66,15 +65,13 @@ auto with_two_messages(const options& o, const Make& make, Use&& use) {
   return with(compressed_gossip<polder::choco_before_step<compressor>>(o));
 }
 
-/// Calls use(algorithm) with the method that the options name; power_sgd only where the backend multiplies matrices.
+/// Calls use(algorithm) with the method of a graph, or exact averaging, that the options name; power_sgd only where the backend multiplies matrices.
 template <class Backend, class Use>
 auto with_method(const options& o, Use&& use) {
   namespace recipes = polder::recipes;
   const double beta = o.momentum;
   const double decay = o.weight_decay;
   const double clip = o.clip_norm;
-  if (o.method == "all_reduce")
-    return use(recipes::all_reduce({.beta = beta, .weight_decay = decay, .clip_norm = clip}));
   if constexpr (polder::matrix_backend<Backend>) {
     if (o.method == "power_sgd") {
       return use(
@@ -146,17 +143,7 @@ auto with_method(const options& o, Use&& use) {
         },
         use);
   }
-  if (o.method == "local_sgd") {
-    return use(
-        recipes::local_sgd({.tau = o.period, .alpha = o.pull, .beta = beta, .weight_decay = decay, .clip_norm = clip}));
-  }
-  return use(recipes::dppf({.tau = o.period,
-                            .alpha = o.pull,
-                            .lambda = o.push,
-                            .schedule = o.push_shape(),
-                            .beta = beta,
-                            .weight_decay = decay,
-                            .clip_norm = clip}));
+  return use(recipes::all_reduce({.beta = beta, .weight_decay = decay, .clip_norm = clip}));
 }
 
 /// One worker from its first step to its last.
@@ -179,12 +166,13 @@ polder::fit_result<float> run_worker(const Backend& backend, any_communicator<Ba
   if (!o.checkpoint.empty()) how.checkpoints = &checkpoints;
   if (!o.resume.empty()) how.resume_from = o.resume == o.checkpoint ? &checkpoints : &earlier;
 
-  return with_method<Backend>(o, [&](const auto& parts) {
+  const auto train = [&](const auto& parts) {
     polder::worker worker(
         parts, backend, counting, weights, *loss, std::span<const float>(x0),
         {.lr = o.rate(how.steps_per_epoch), .total_steps = how.total_steps(), .check_gradient = true});
     return polder::fit(worker, p, how, callbacks);
-  });
+  };
+  return with_local_method(o, train, [&] { return with_method<Backend>(o, train); });
 }
 
 /// All workers of this process.

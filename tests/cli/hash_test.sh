@@ -26,9 +26,28 @@ for method in all_reduce d_psgd dsgdm_n qgm q_saddle choco_sgd deep_squeeze comp
   fi
   echo "$first" >>"$scratch/hashes"
 done
+# The methods of local steps share their parts: each runs, and those with messages of their own run over MPI as well.
+for method in ddp_sgd "ddp_sam --scope all_workers" local_sam "post_local_sgd --period 3" swap "qsr --period 3" \
+  "easgd --server on" lsgd "mgrawa --period 5" "lgrawa --period 5" "dppf --pull-to leader --push-exact on" \
+  lookahead "slow_mo --averages 2" "diloco --period 10"; do
+  # shellcheck disable=SC2086
+  first=$(hash_of $run --method $method)
+  [ -n "$first" ] || fail "$method does not run"
+  echo "$first" >>"$scratch/hashes"
+  case $method in
+    ddp_sam* | easgd* | lgrawa* | dppf*) ;;
+    *) continue ;;
+  esac
+  has_mpi || continue
+  # shellcheck disable=SC2086
+  mpirun -n 4 "$POLDER_TRAIN" $run --method $method --communicator mpi >"$scratch/mpi.out"
+  [ "$(value param_hash "$scratch/mpi.out")" = "$first" ] || fail "$method: another hash over MPI"
+  [ "$(value bytes_sent_per_worker "$scratch/mpi.out")" = "$(value bytes_sent_per_worker "$scratch/hash.out")" ] ||
+    fail "$method: other bytes over MPI"
+done
 # shellcheck disable=SC2086
 hash_of $run --method qgm --seed 2 >>"$scratch/hashes"
-[ "$(sort -u "$scratch/hashes" | wc -l)" -eq 19 ] || fail "eighteen methods and another seed do not give nineteen hashes"
+[ "$(sort -u "$scratch/hashes" | wc -l)" -eq 33 ] || fail "32 methods and another seed do not give 33 hashes"
 
 # A radius of 0, a push of 0 and compressors that do nothing are the base methods, bit for bit.
 # shellcheck disable=SC2086
@@ -46,6 +65,13 @@ done
 # shellcheck disable=SC2086
 [ "$(hash_of $run --method dppf --push 0 --pull 0.5)" = "$(hash_of $run --method local_sgd --pull 0.5)" ] ||
   fail "dppf with push 0 is not local_sgd"
+# shellcheck disable=SC2086
+[ "$(hash_of $run --method dppf --push 0 --pull-to elastic)" = "$(hash_of $run --method easgd --server on)" ] ||
+  fail "dppf with push 0 to an elastic center is not easgd"
+# An average in time is looked at, not trained with.
+# shellcheck disable=SC2086
+[ "$(hash_of $run --method swa --period 4)" = "$(hash_of $run --method local_sgd --period 4)" ] ||
+  fail "swa trains otherwise than local_sgd"
 
 # Measuring what compression loses changes nothing else, and is told only where it was asked for.
 for method in choco_sgd deep_squeeze comp_q_saddle comp_n_saddle; do

@@ -86,6 +86,10 @@ rejects '--rank 2: does not apply to --method qgm; allowed with power_sgd' --ran
 rejects '--backend thrust: .*allowed: eigen, reference' --method power_sgd --backend thrust
 rejects '--rank 0: allowed: a whole number >= 1' --method power_sgd --rank 0
 rejects '--topology ring: does not apply to --method power_sgd' --method power_sgd --topology ring
+rejects '--server on: does not apply to --method lsgd; allowed with easgd' --method lsgd --server on
+rejects '--pull-to middle: allowed: average, elastic, leader' --method dppf --pull-to middle
+rejects '--qsr-power 4: allowed: a whole number from 1 to 3' --method qsr --qsr-power 4
+rejects '--start-epoch 5: allowed: at most the 4 of --epochs' --method swa --epochs 4 --start-epoch 5
 rejects '--period 2: does not apply to --method qgm' --period 2
 rejects '--checkpoint-every 5: needs --checkpoint' --checkpoint-every 5
 rejects '--dataset user: needs --data' --dataset user
@@ -117,7 +121,8 @@ rejects '--checkpoint README.md: allowed: a folder' $digits --checkpoint README.
   fail "a plain run fails: $(cat "$scratch/err")"
 [ ! -s "$scratch/err" ] || fail "a run without a terminal writes to stderr: $(cat "$scratch/err")"
 for key in method workers topology dataset model seed epochs evaluated_model accuracy_mean_model accuracy_worker_mean \
-  accuracy_worker_min loss train_loss consensus_distance valley_width valley_width_before gamma_used bytes_sent_per_worker \
+  accuracy_worker_min loss train_loss consensus_distance valley_width mean_direction valley_width_before gamma_used \
+  bytes_sent_per_worker \
   bytes_sent_per_worker_max seconds samples_per_second param_hash; do
   tail -n 1 "$scratch/out" | grep -q "\"$key\": " || fail "the summary lacks $key"
 done
@@ -226,7 +231,8 @@ grep -q 'worker [01], step [0-9]*: the loss is' "$scratch/err" || fail "a diverg
 "$POLDER_TRAIN" --help >"$scratch/out" || fail "--help fails"
 for option in --method --workers --topology --dataset --data --model --partition --epochs --batch --lr --lr-schedule \
   --momentum --mu --rho --gamma --weight-decay --pull --push --period --rank --seed --communicator --backend --eval-every \
-  --clip-norm --label-smoothing --log --report --checkpoint --checkpoint-every --resume --export; do
+  --clip-norm --label-smoothing --pull-to --server --proximal --outer-lr --qsr-alpha --start-epoch --scope --log --report \
+  --checkpoint --checkpoint-every --resume --export; do
   grep -q -e "$option " "$scratch/out" || fail "--help does not tell of $option"
 done
 finish

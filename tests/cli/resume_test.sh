@@ -16,7 +16,7 @@ checkpointed() { if [ -f "$1/manifest.json" ]; then sed 's/.*[[ ]\([0-9]*\)\]}/\
 wait_for_step() { while kill -0 "$1" 2>/dev/null && [ "$(checkpointed "$2")" -lt "$3" ]; do sleep 0.002; done; }
 
 run="$digits --workers 4 --epochs 12 --batch 10 --eval-every 4"
-for method in qgm dppf comp_q_saddle comp_n_saddle power_sgd; do
+for method in qgm dppf comp_q_saddle comp_n_saddle power_sgd lsgd; do
   # shellcheck disable=SC2086
   whole=$(hash_of $run --method $method)
   for communicator in in_process mpi; do

@@ -108,3 +108,24 @@ TEST_CASE("a loader without one full batch, or with images that are not there, i
   CHECK(fails_with<config_error>(made(every_other(31), 0), "batch size of 0"));
   CHECK(fails_with<config_error>(made(every_other(101), 32), "image 200 of 200"));
 }
+
+TEST_CASE("a probe batch draws from the whole data set, as a function of seed, worker and step") {
+  const auto images = test::numbered(200, 10);
+  data::loader<float> loader(images, every_other(100), 20, 1, 0), same(images, every_other(100), 20, 1, 0);
+  data::loader<float> other(images, every_other(100), 20, 1, 1);
+  const auto probe = [](data::loader<float>& from, std::uint64_t step) {
+    const auto batch = from.select_probe(step);
+    return std::vector<float>(batch.images.begin(), batch.images.end());
+  };
+  bool outside = false;
+  for (std::uint64_t step = 0; step < 5; ++step) {
+    const auto drawn = probe(loader, step);
+    CHECK(drawn.size() == 20);
+    CHECK(drawn != probe(loader, step + 1));
+    CHECK(drawn != probe(other, step));
+    for (const float image : drawn) outside = outside || static_cast<int>(image) % 2 == 1;
+  }
+  CHECK(outside);  // the shard has the even images
+  (void)same.select(3);
+  CHECK(probe(same, 3) == probe(loader, 3));
+}

@@ -1,16 +1,15 @@
 // Pull and push against closed forms: where the gaps settle, without gradients, on quadratics, under noise.
 #include <cmath>
 #include <cstddef>
-#include <numeric>
 #include <span>
 #include <vector>
 
+#include "mixing/gaps.hpp"
 #include "polder/backend/reference.hpp"
 #include "polder/core/random.hpp"
 #include "polder/gradient/plain.hpp"
 #include "polder/mixing/every.hpp"
 #include "polder/mixing/pull_push.hpp"
-#include "polder/topology/graphs.hpp"
 #include "polder/update/momentum.hpp"
 #include "polder/update/weight_decay.hpp"
 #include "support/catch.hpp"
@@ -20,19 +19,6 @@ namespace {
 
 using namespace polder;
 using namespace polder::test;
-
-using vectors = stacked<double>;
-
-// The constants of the golden numbers: lambda / alpha = 5.
-constexpr double alpha = 0.1;
-constexpr double lambda = 0.5;
-
-struct no_gradient {
-  double loss_and_gradient(std::span<const double>, std::span<double> g) const {
-    for (double& v : g) v = 0.0;
-    return 0.0;
-  }
-};
 
 /// f = 1/2 sum_i h_i x_i^2, with noise of standard deviation s_i in the parameters after the last local step of a round.
 struct noisy_quadratic {
@@ -58,44 +44,6 @@ struct noisy_quadratic {
     return loss;
   }
 };
-
-topology::mixing_matrix weights(std::size_t workers) {
-  return topology::mixing_matrix::metropolis(topology::complete(static_cast<int>(workers)));
-}
-
-vectors random_start(std::size_t workers, std::size_t dimension, std::uint64_t seed = 1) {
-  random_stream random({seed, purpose::test});
-  vectors x(workers, std::vector<double>(dimension));
-  for (auto& row : x) {
-    for (double& v : row) v = random.normal();
-  }
-  return x;
-}
-
-std::vector<double> mean_of(const vectors& x) {
-  std::vector<double> mean(x[0].size(), 0.0);
-  for (const auto& row : x) {
-    for (std::size_t k = 0; k < mean.size(); ++k) mean[k] += row[k] / static_cast<double>(x.size());
-  }
-  return mean;
-}
-double length(const std::vector<double>& v) {
-  return std::sqrt(std::inner_product(v.begin(), v.end(), v.begin(), 0.0));
-}
-std::vector<double> gap(const vectors& x, std::size_t m) {
-  auto d = mean_of(x);
-  for (std::size_t k = 0; k < d.size(); ++k) d[k] = x[m][k] - d[k];
-  return d;
-}
-std::vector<double> radii(const vectors& x) {
-  std::vector<double> r;
-  for (std::size_t m = 0; m < x.size(); ++m) r.push_back(length(gap(x, m)));
-  return r;
-}
-double width(const vectors& x) {
-  const auto r = radii(x);
-  return std::accumulate(r.begin(), r.end(), 0.0) / static_cast<double>(r.size());
-}
 
 vectors push_only(const vectors& start, std::uint64_t rounds, pull_push rule = {.alpha = alpha, .lambda = lambda}) {
   return train_team(

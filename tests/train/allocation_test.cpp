@@ -10,16 +10,22 @@
 #include "polder/compress/qsgd.hpp"
 #include "polder/compress/sign.hpp"
 #include "polder/compress/top_k.hpp"
+#include "polder/mixing/gradient_weighted.hpp"
+#include "polder/mixing/leader.hpp"
 #include "polder/recipes/all_reduce.hpp"
 #include "polder/recipes/cga.hpp"
 #include "polder/recipes/comp_cga.hpp"
 #include "polder/recipes/comp_ngm.hpp"
 #include "polder/recipes/comp_q_saddle.hpp"
+#include "polder/recipes/ddp_sam.hpp"
+#include "polder/recipes/diloco.hpp"
 #include "polder/recipes/dppf.hpp"
+#include "polder/recipes/easgd.hpp"
 #include "polder/recipes/n_saddle.hpp"
 #include "polder/recipes/ngm.hpp"
 #include "polder/recipes/power_sgd.hpp"
 #include "polder/recipes/q_saddle.hpp"
+#include "polder/recipes/swa.hpp"
 #include "polder/topology/graphs.hpp"
 #include "support/allocation_watch.hpp"
 #include "support/catch.hpp"
@@ -70,6 +76,12 @@ TEST_CASE("steps allocate nothing in steady state") {
   CHECK(allocations_of(recipes::q_saddle()) == 0);
   CHECK(allocations_of(recipes::all_reduce()) == 0);
   CHECK(allocations_of(recipes::dppf({.tau = 3, .exact_push = true})) == 0);
+  CHECK(allocations_of(recipes::easgd({.tau = 3, .server = true})) == 0);
+  CHECK(allocations_of(recipes::dppf({.tau = 3}, leader{.proximal = 0.1})) == 0);
+  CHECK(allocations_of(recipes::dppf({.tau = 3, .per_tensor = true}, gradient_weighted{})) == 0);
+  CHECK(allocations_of(recipes::swa({.start = 2, .interval = 2, .tau = 3})) == 0);
+  CHECK(allocations_of(recipes::diloco({.tau = 3})) == 0);
+  CHECK(allocations_of(recipes::ddp_sam({.scope = sam_scope::all_workers})) == 0);
   CHECK(allocations_of(recipes::ngm({.data_share = 0.5})) == 0);
   CHECK(allocations_of(recipes::cga()) == 0);
   CHECK(allocations_of(recipes::n_saddle()) == 0);

@@ -9,19 +9,31 @@
 #include "polder/compress/sign.hpp"
 #include "polder/mixing/choco.hpp"
 #include "polder/mixing/deep_squeeze.hpp"
+#include "polder/mixing/elastic_center.hpp"
 #include "polder/mixing/every.hpp"
+#include "polder/mixing/gradient_weighted.hpp"
+#include "polder/mixing/leader.hpp"
 #include "polder/mixing/none.hpp"
 #include "polder/recipes/all_reduce.hpp"
 #include "polder/recipes/cga.hpp"
 #include "polder/recipes/d_psgd.hpp"
+#include "polder/recipes/ddp_sam.hpp"
+#include "polder/recipes/ddp_sgd.hpp"
+#include "polder/recipes/diloco.hpp"
 #include "polder/recipes/dppf.hpp"
 #include "polder/recipes/dsgdm_n.hpp"
+#include "polder/recipes/easgd.hpp"
+#include "polder/recipes/grawa.hpp"
 #include "polder/recipes/local_sgd.hpp"
+#include "polder/recipes/lookahead.hpp"
+#include "polder/recipes/lsgd.hpp"
 #include "polder/recipes/n_saddle.hpp"
 #include "polder/recipes/ngm.hpp"
 #include "polder/recipes/power_sgd.hpp"
 #include "polder/recipes/q_saddle.hpp"
 #include "polder/recipes/qgm.hpp"
+#include "polder/recipes/slow_mo.hpp"
+#include "polder/recipes/swa.hpp"
 #include "polder/topology/graphs.hpp"
 #include "support/catch.hpp"
 #include "support/team.hpp"
@@ -105,6 +117,47 @@ TEST_CASE("the mean with its gaps costs 4 + 4/M bytes, pull and push 12 more, ha
     // One vector has no factors; the clipping behind it cuts the chain where there is nothing to bring into memory.
     CHECK(cost_of(recipes::power_sgd(), on).bytes == Approx(20.0 + reduction).epsilon(1e-12));
   }
+}
+
+TEST_CASE(
+    "other pulls: elastic 20 bytes, leader 12, weighted average 24 and a reduction; a push from the average 16 more") {
+  const int m = 4;
+  const double reduction = 4.0 + 4.0 / m;
+  const auto on = topology::complete(m);
+  const auto round = [&](const auto& parts) { return (cost_of(parts, on).bytes - 20.0) * 4; };
+  // The center begins at the mean of the starts: one reduction in all.
+  const double start = reduction * 4 / steps;
+  CHECK(round(recipes::easgd()) == Approx(start + reduction + 20.0).epsilon(1e-12));
+  CHECK(round(recipes::easgd({.of = mixed::before_step})) == Approx(start + reduction + 24.0).epsilon(1e-12));
+  CHECK(round(recipes::dppf({}, elastic_center{})) == Approx(start + reduction + 20.0).epsilon(1e-12));
+  CHECK(round(recipes::lsgd({.proximal = 0.0})) == Approx(12.0).epsilon(1e-12));
+  // In 12 steps the local pull has a leader for the last 8, two rounds of the three.
+  CHECK(round(recipes::lsgd()) == Approx(12.0 + 16.0 * 2 / 3).epsilon(1e-12));
+  CHECK(round(recipes::dppf({}, leader{})) == Approx(reduction + 12.0 + 16.0).epsilon(1e-12));
+  const double weighted = 4.0 + 8.0 + reduction;
+  CHECK(round(recipes::mgrawa({.tau = 4, .proximal = 0.0})) == Approx(weighted + 12.0).epsilon(1e-12));
+  CHECK(round(recipes::dppf({}, gradient_weighted{})) == Approx(reduction + 12.0 + weighted + 16.0).epsilon(1e-12));
+  CHECK(round(recipes::dppf({.per_tensor = true})) == Approx(reduction + 8.0 + 12.0).epsilon(1e-12));
+}
+
+TEST_CASE("outer steps take 24 bytes, 16 without memory; synchronous gradients the reduction; a sample in time 12") {
+  const int m = 4;
+  const double reduction = 4.0 + 4.0 / m;
+  const double start = reduction * 4 / steps;  // the outer point begins at the mean of the starts
+  const auto on = topology::complete(m);
+  const auto round = [&](const auto& parts) { return (cost_of(parts, on).bytes - 20.0) * 4; };
+  CHECK(round(recipes::lookahead({.tau = 4})) == Approx(start + reduction + 16.0).epsilon(1e-12));
+  CHECK(round(recipes::diloco({.tau = 4})) == Approx(start + reduction + 24.0).epsilon(1e-12));
+  CHECK(round(recipes::slow_mo({.tau = 4, .averages = 3})) ==
+        Approx(start + reduction + (8.0 + 8.0 + 24.0) / 3).epsilon(1e-12));
+  CHECK(cost_of(recipes::ddp_sgd(), on).bytes == 20.0 + reduction);
+  CHECK(cost_of(recipes::ddp_sgd({.clip_norm = 1.0}), on).bytes == 20.0 + reduction + 4.0);
+  CHECK(cost_of(recipes::ddp_sam(), on).bytes == 20.0 + reduction + 16.0);
+  CHECK(cost_of(recipes::ddp_sam({.scope = sam_scope::all_workers}), on).bytes == 20.0 + 2 * reduction + 16.0);
+  CHECK(round(recipes::swa({.start = 4, .interval = 4, .tau = 4})) == Approx(reduction + 8.0 + 12.0).epsilon(1e-12));
+  // Looks after all steps but the last, 1 round.
+  CHECK(cost_of(recipes::local_sgd({}, drift_triggered{1e6}), on).bytes ==
+        Approx(20.0 + (8.0 * 11 + reduction + 8.0) / 12).epsilon(1e-12));
 }
 
 TEST_CASE("cross-gradients add a pass over self and neighbors; sending back makes gossip two passes") {

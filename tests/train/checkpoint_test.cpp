@@ -16,11 +16,18 @@
 #include "polder/io/file.hpp"
 #include "polder/io/json_parse.hpp"
 #include "polder/mixing/every.hpp"
+#include "polder/mixing/leader.hpp"
 #include "polder/recipes/choco_sgd.hpp"
 #include "polder/recipes/comp_ngm.hpp"
 #include "polder/recipes/dppf.hpp"
+#include "polder/recipes/easgd.hpp"
+#include "polder/recipes/grawa.hpp"
+#include "polder/recipes/local_sgd.hpp"
 #include "polder/recipes/power_sgd.hpp"
 #include "polder/recipes/qgm.hpp"
+#include "polder/recipes/qsr.hpp"
+#include "polder/recipes/slow_mo.hpp"
+#include "polder/recipes/swa.hpp"
 #include "polder/topology/graphs.hpp"
 #include "polder/train/checkpoint.hpp"
 #include "polder/train/fit.hpp"
@@ -131,7 +138,15 @@ TEST_CASE("a run that was cut at any step and resumed ends with the same hash", 
   check(recipes::comp_ngm(choco_before_step{four_bits}, error_feedback{four_bits}, {.compress_own = true}));
   check(recipes::power_sgd({.rank = 1}));
   check(recipes::choco_sgd(choco{top_k{.keep = 0.3}}));
-  check(momentum_of_rounds);  // cut inside a round that keeps its start
+  check(recipes::easgd({.tau = 2}));
+  check(recipes::dppf({.tau = 2}, leader{.window = 3, .proximal = 0.1}));
+  check(recipes::lgrawa({.tau = 2}));
+  check(recipes::slow_mo({.tau = 2, .averages = 2}));
+  check(recipes::swa({.start = 2, .interval = 2, .tau = 2}));
+  check(recipes::qsr({.alpha = 0.1, .tau = 2}));
+  check(recipes::local_sgd({}, loss_adaptive{2}));
+  check(recipes::local_sgd({}, drift_triggered{0.3}));  // cut inside a round that keeps its start
+  check(momentum_of_rounds);                            // cut inside a round that keeps its start
 }
 
 TEST_CASE("the last two checkpoints are kept, with the model's names in their files", "[checkpoint]") {

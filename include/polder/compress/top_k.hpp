@@ -180,9 +180,8 @@ struct top_k {
         values += sizeof value;
       };
       detail::scattered numbers(to, take);
-      const bool right = code.bitmap
-                             ? read_bitmap(from, m, k, take)
-                             : read_offsets(from, m, k, code.offset_bits, [&](std::size_t i) { numbers.add(i); });
+      const auto add = [&](std::size_t i) { numbers.add(i); };
+      const bool right = code.bitmap ? read_bitmap(from, m, k, take) : read_offsets(from, m, k, code.offset_bits, add);
       numbers.finish();
       require<compress_error>(right, "top_k: the message's positions in tensor \"", tensor.name, "\" are not ", k,
                               " ascending ones below ", m);

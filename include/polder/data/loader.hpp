@@ -36,6 +36,8 @@ class loader {
         batch_(batch),
         seed_(seed),
         worker_(worker),
+        probe_(batch),
+        all_(images.size()),
         buffer_(images, batch) {
     require<config_error>(batch > 0, "a batch size of 0 is impossible");
     require<config_error>(batch <= shard_.size(), "worker ", worker, " has ", shard_.size(),
@@ -64,6 +66,13 @@ class loader {
 
   /// Gathers the minibatch of that step; it stays until the next call.
   batch_view<T> select(std::uint64_t step) { return buffer_.gather(indices(step)); }
+  /// Gathers as many images of the whole data set, drawn with replacement as a function of (seed, worker, step): for
+  /// measurements that must not look at the shard alone.
+  batch_view<T> select_probe(std::uint64_t step) {
+    random_stream random({.seed = seed_, .purpose = purpose::probe, .step = step, .worker = worker_});
+    for (std::size_t& image : probe_) image = static_cast<std::size_t>(random.below(all_));
+    return buffer_.gather(probe_);
+  }
   /// What was selected last.
   [[nodiscard]] batch_view<T> batch() const { return buffer_.view(); }
 
@@ -73,6 +82,8 @@ class loader {
   std::size_t batch_;
   std::uint64_t seed_;
   std::uint32_t worker_;
+  std::vector<std::size_t> probe_;
+  std::size_t all_;
   std::uint64_t epoch_ = std::numeric_limits<std::uint64_t>::max();
   batch_buffer<T> buffer_;
 };

@@ -16,6 +16,7 @@
 #include "polder/gradient/evaluate.hpp"
 #include "polder/gradient/part.hpp"
 #include "polder/gradient/plain.hpp"
+#include "polder/gradient/sam.hpp"
 #include "polder/gradient/tensor_programs.hpp"
 #include "polder/gradient/way_back.hpp"
 #include "polder/objective/context.hpp"
@@ -118,6 +119,12 @@ struct cross_gradients {
     require<config_error>(data_share > 0.0 || std::is_same_v<Compressor, uncompressed>,
                           "cross_gradients: data_share is 0, so nothing is sent back that a compressor could compress: "
                           "take uncompressed{}, or a data_share above 0");
+    if constexpr (requires { inner.scope == sam_scope::worker; }) {
+      require<config_error>(
+          inner.scope == sam_scope::worker,
+          "cross_gradients: sam reduces over all workers in each of its gradients, of which workers have "
+          "as many as neighbors: leave its scope at sam_scope::worker");
+    }
     return state<decltype(inner.template init<T>(backend, tensors)), B, T>{
         inner.template init<T>(backend, tensors),
         backend.template zeros<T>(tensors.size()),

@@ -13,24 +13,32 @@
 
 namespace polder {
 
+/// Whose gradient says where uphill is.
+enum class sam_scope {
+  worker,      ///< the worker's own ("m-SAM", the parallel form of the SAM paper)
+  all_workers  ///< the mean of all workers' gradients, reduced before the ascent
+};
+
 /// SAM: the gradient at the point uphill, on the same minibatch.
 ///
-///     g  = grad F(x; xi)
+///     g  = grad F(x; xi)                   scope = all_workers: the mean of these over the workers
 ///     e  = rho g / ||g||_2                 the norm over all parameters as one vector; e = 0 where ||g|| <= 1e-12
 ///     g~ = grad F(x + e; xi)               what the update rule gets
 ///
 /// Parameters: rho >= 0, the radius, in units of the parameters; default 0.05 (Foret et al. 2021). rho = 0 is the plain
 /// gradient and skips the second evaluation unless `force_second_pass` asks for it (the result is the same bit for bit).
-/// Weight decay is an update rule, hence never part of e.
+/// Weight decay is an update rule, hence never part of e. scope: see sam_scope; default worker.
 ///
 /// State: one double. Cost: 2 evaluations; 4 + 12 bytes per float32 parameter (norm, ascent): the ascent point is written
-/// to a free buffer, so nothing is cloned or restored. Sends nothing: the perturbation is the worker's own.
+/// to a free buffer, so nothing is cloned or restored. scope = worker sends nothing; all_workers 2 (M - 1) / M n numbers
+/// and costs a reduction and a copy (4 + 4/M + 8).
 /// Errors: config_error for rho < 0; non_finite_error if the norm or the loss uphill is not finite.
 /// Source: Foret, Kleiner, Mobahi, Neyshabur, "Sharpness-Aware Minimization for Efficiently Improving Generalization",
 /// ICLR 2021, algorithm 1 with p = 2.
 struct sam {
   double rho = 0.05;
   bool force_second_pass = false;
+  sam_scope scope = sam_scope::worker;
 
   template <class B>
   struct state {
@@ -49,6 +57,7 @@ struct sam {
                      view<typename Context::space, T> g) const {
     const double loss = evaluate(f, z, g);
     if (rho == 0.0 && !force_second_pass) return loss;
+    if (scope == sam_scope::all_workers) ctx.replace_by_mean(g);
     ctx.backend.sum(z.size, ops::square{}, s.squared_norm.view(), in(g));
     require_finite(ctx, s.squared_norm.view().data);
     const auto z_up = ctx.params.writable_half(ctx.comm);

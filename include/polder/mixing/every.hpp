@@ -1,63 +1,81 @@
-// polder — communication every tau steps.
+// polder — communication at the end of a round of local steps.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
 
 #include "polder/backend/tensor_backend.hpp"
-#include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
+#include "polder/core/schedule.hpp"
 #include "polder/mixing/part.hpp"
+#include "polder/mixing/synchronization.hpp"
 #include "polder/ops/mixing.hpp"
 
 namespace polder {
 
-template <class Mixing>
+template <class Mixing, class Period>
 struct every;
 
 namespace detail {
 template <class Mixing>
 inline constexpr bool is_every = false;
-template <class Mixing>
-inline constexpr bool is_every<every<Mixing>> = true;
+template <class Mixing, class Period>
+inline constexpr bool is_every<every<Mixing, Period>> = true;
 
 /// What every mixing rule says of itself, whatever it mixes.
 template <class Mixing>
 concept counts_rounds = requires(const Mixing mixing) { mixing.rounds_in(std::uint64_t{1}); };
 }  // namespace detail
 
-/// Another mixing rule after local steps tau, 2 tau, …; nothing between them.
+/// Another mixing rule at the end of each round; nothing between.
 ///
-///     x+ = mixing(x_half)  if tau divides t + 1,  else  x+ = x_half       for local steps t = 0, 1, …
+///     x+ = mixing(x_half)  if the period says that a round ends,  else  x+ = x_half       for local steps t = 0, 1, …
 ///
-/// Parameters: tau >= 1, local steps per round; mixing, any other mixing rule. A last partial round stays as it is:
-/// evaluation averages.
+/// Parameters: period, a whole number tau (rounds end after local steps tau, 2 tau, …) or a synchronization rule: post_local,
+/// qsr, loss_adaptive, drift_triggered. Of a constant period a last partial round stays as it is: evaluation averages.
 /// Update rules that observe the mixing see a whole round: the parameters at its start and the sum of its learning rates.
 ///
-/// State: that of the inner rule. Sends 1/tau of what the inner rule sends.
-template <class Mixing>
+/// State: that of period and inner rule. Sends what the inner rule sends, once a round.
+template <class Mixing, class Period = constant_period>
 struct every {
   static_assert(!detail::is_every<Mixing>,
                 "an every inside an every: a round has one length, so write one of them with that period");
   static_assert(
       detail::counts_rounds<Mixing>,
-      "every wraps a mixing rule: none, gossip, choco, choco_before_step, deep_squeeze, average or pull_push; "
-      "see docs/reference/parts.md");
+      "every wraps a mixing rule: none, gossip, choco, choco_before_step, deep_squeeze, average, pull_push, outer or "
+      "averaged_in_time; see docs/reference/parts.md");
 
-  std::uint64_t tau = 1;
+  Period period{};
   Mixing mixing{};
 
+  template <class PeriodState, class Inner>
+  struct state {
+    PeriodState period;
+    Inner inner;
+    template <class Visitor>
+    void visit(Visitor&& visitor) {
+      period.visit(visitor);
+      inner.visit(visitor);
+    }
+  };
   template <class T, tensor_backend B>
   [[nodiscard]] auto init(const B& backend, const layout& tensors) const {
-    require<config_error>(tau >= 1, "every: tau is 0 but a round has at least 1 step");
-    return mixing.template init<T>(backend, tensors);
+    return state<decltype(period.template init<T>(backend, tensors)),
+                 decltype(mixing.template init<T>(backend, tensors))>{period.template init<T>(backend, tensors),
+                                                                      mixing.template init<T>(backend, tensors)};
   }
-  [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps) const { return mixing.rounds_in(steps / tau); }
+  [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps, const learning_rate& rates = {}) const {
+    return mixing.rounds_in(period.rounds_in(steps, rates));
+  }
   [[nodiscard]] double early_gamma(std::uint64_t step) const
-    requires requires(const Mixing inner) { inner.early_gamma(step); }
+    requires requires(const Period when, const Mixing inner) {
+      when.ends_round(step);
+      inner.early_gamma(step);
+    }
   {
-    return (step + 1) % tau == 0 ? mixing.early_gamma(step) : 0.0;
+    return period.ends_round(step) ? mixing.early_gamma(step) : 0.0;
   }
   template <class Weights>
   void check(const Weights& weights) const
@@ -68,28 +86,57 @@ struct every {
 
   template <class State>
   [[nodiscard]] double consensus_step(const State& s) const
-    requires requires(const Mixing inner) { inner.consensus_step(s); }
+    requires requires(const Mixing inner) { inner.consensus_step(s.inner); }
   {
-    return mixing.consensus_step(s);
+    return mixing.consensus_step(s.inner);
   }
 
   template <class Context, class State>
   void begin(Context& ctx, State& s) const
-    requires requires(const Mixing inner) { inner.begin(ctx, s); }
+    requires requires(const Mixing inner) { inner.begin(ctx, s.inner); }
   {
-    mixing.begin(ctx, s);
+    mixing.begin(ctx, s.inner);
+  }
+  template <class Context, class State>
+  [[nodiscard]] auto local_step(Context& ctx, State& s) const
+    requires requires(const Mixing inner) { inner.local_step(ctx, s.inner); }
+  {
+    return mixing.local_step(ctx, s.inner);
+  }
+  template <class Context, class State>
+  [[nodiscard]] auto model(Context& ctx, State& s) const
+    requires requires(const Mixing inner) { inner.model(ctx, s.inner); }
+  {
+    return mixing.model(ctx, s.inner);
+  }
+  [[nodiscard]] static const char* model_name()
+    requires requires { Mixing::model_name(); }
+  {
+    return Mixing::model_name();
   }
 
   template <class Context, class State, class Observation>
   bool mix(Context& ctx, State& s, const Observation& observation) const {
-    if ((ctx.step + 1) % tau == 0) return mixing.mix(ctx, s, observation);
+    if (period.ends_round(ctx, s.period)) return mixing.mix(ctx, s.inner, observation);
     using observer = std::remove_const_t<decltype(observation.element)>;
-    ctx.params.continue_round(!std::is_same_v<observer, ops::no_observer>);
+    ctx.params.continue_round(Period::keeps_start || !std::is_same_v<observer, ops::no_observer>);
     return false;
   }
 };
 
 template <class Period, class Mixing>
-every(Period, Mixing) -> every<Mixing>;
+every(Period, Mixing) -> every<Mixing, std::conditional_t<std::is_arithmetic_v<Period>, constant_period, Period>>;
+
+namespace detail {
+/// The synchronization rule of a recipe: tau, unless another rule is given.
+template <class Period>
+[[nodiscard]] Period period_of([[maybe_unused]] std::uint64_t tau, const Period& given) {
+  if constexpr (std::same_as<Period, constant_period>) {
+    return constant_period{tau};
+  } else {
+    return given;
+  }
+}
+}  // namespace detail
 
 }  // namespace polder

@@ -29,9 +29,9 @@ void product_block(std::size_t depth, const term* terms, const T* a, std::size_t
                    std::size_t c_row, bool add) {
   vec<T> sum[Rows][Vectors] = {};
   if (add) {
-#pragma GCC unroll 8
+    POLDER_UNROLL
     for (std::size_t i = 0; i < Rows; ++i) {
-#pragma GCC unroll 8
+      POLDER_UNROLL
       for (std::size_t j = 0; j < Vectors; ++j) sum[i][j] = load(c + i * c_row + j * lanes<T>);
     }
   }
@@ -39,17 +39,17 @@ void product_block(std::size_t depth, const term* terms, const T* a, std::size_t
     const T* left = a + terms[l].a;
     const T* right = b + terms[l].b;
     vec<T> row[Vectors];
-#pragma GCC unroll 8
+    POLDER_UNROLL
     for (std::size_t j = 0; j < Vectors; ++j) row[j] = load(right + j * lanes<T>);
-#pragma GCC unroll 8
+    POLDER_UNROLL
     for (std::size_t i = 0; i < Rows; ++i) {
-#pragma GCC unroll 8
+      POLDER_UNROLL
       for (std::size_t j = 0; j < Vectors; ++j) sum[i][j] += left[i * a_row] * row[j];
     }
   }
-#pragma GCC unroll 8
+  POLDER_UNROLL
   for (std::size_t i = 0; i < Rows; ++i) {
-#pragma GCC unroll 8
+    POLDER_UNROLL
     for (std::size_t j = 0; j < Vectors; ++j) store(c + i * c_row + j * lanes<T>, sum[i][j]);
   }
 }
@@ -97,32 +97,32 @@ void outer_block(std::size_t height, std::size_t width, const T* x, std::size_t 
   constexpr std::size_t count = Bytes / sizeof(T);
   vector sum[Runs][Taps][Vectors] = {};
   const T* from[Runs];
-#pragma GCC unroll 8
+  POLDER_UNROLL
   for (std::size_t r = 0; r < Runs; ++r) from[r] = x + runs[r].b;
   for (std::size_t h = 0; h < height; ++h) {
     for (std::size_t w = 0; w < width; ++w, y += y_row) {
       vector row[Vectors];
-#pragma GCC unroll 8
+      POLDER_UNROLL
       for (std::size_t v = 0; v < Vectors; ++v) std::memcpy(&row[v], y + v * count, Bytes);
-#pragma GCC unroll 8
+      POLDER_UNROLL
       for (std::size_t r = 0; r < Runs; ++r) {
-#pragma GCC unroll 8
+        POLDER_UNROLL
         for (std::size_t t = 0; t < Taps; ++t) {
-#pragma GCC unroll 8
+          POLDER_UNROLL
           for (std::size_t v = 0; v < Vectors; ++v) sum[r][t][v] += from[r][t * x_row] * row[v];
         }
       }
-#pragma GCC unroll 8
+      POLDER_UNROLL
       for (std::size_t r = 0; r < Runs; ++r) ++from[r];
     }
-#pragma GCC unroll 8
+    POLDER_UNROLL
     for (std::size_t r = 0; r < Runs; ++r) from[r] += x_row - width;
   }
-#pragma GCC unroll 8
+  POLDER_UNROLL
   for (std::size_t r = 0; r < Runs; ++r) {
-#pragma GCC unroll 8
+    POLDER_UNROLL
     for (std::size_t t = 0; t < Taps; ++t) {
-#pragma GCC unroll 8
+      POLDER_UNROLL
       for (std::size_t v = 0; v < Vectors; ++v) {
         T* const to = d + (runs[r].a + t * d_tap) * y_row + v * count;
         vector total;

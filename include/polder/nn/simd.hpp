@@ -52,16 +52,32 @@ POLDER_INLINE void with_vector_for(std::size_t count, const Work& work) {
   work(std::integral_constant<std::size_t, 16>{});
 }
 
+/// The lanes of a and b in a row, in another order. nvcc loses the expansion of a pack in the compilers' own shuffle.
+template <class Vector, std::size_t... From>
+[[nodiscard]] POLDER_INLINE Vector shuffled(const Vector& a, const Vector& b, std::index_sequence<From...>) {
+#if defined(__CUDACC__)
+  constexpr std::size_t from[] = {From...};
+  std::remove_cvref_t<decltype(a[0])> lanes_of_both[2 * sizeof...(From)], taken[sizeof...(From)];
+  std::memcpy(lanes_of_both, &a, sizeof a);
+  std::memcpy(lanes_of_both + sizeof...(From), &b, sizeof b);
+  for (std::size_t i = 0; i < sizeof...(From); ++i) taken[i] = lanes_of_both[from[i]];
+  Vector result;
+  std::memcpy(&result, taken, sizeof result);
+  return result;
+#else
+  return __builtin_shufflevector(a, b, static_cast<int>(From)...);
+#endif
+}
 /// The even (Odd = 0) or odd lanes of two vectors in a row.
 template <std::size_t Odd, class Vector, std::size_t... I>
 [[nodiscard]] POLDER_INLINE Vector every_second(const Vector& a, const Vector& b, std::index_sequence<I...>) {
-  return __builtin_shufflevector(a, b, static_cast<int>(2 * I + Odd)...);
+  return shuffled(a, b, std::index_sequence<(2 * I + Odd)...>{});
 }
 /// The lanes of two vectors in turns: the first (Upper = 0) or the second half of them.
 template <std::size_t Upper, class Vector, std::size_t... I>
 [[nodiscard]] POLDER_INLINE Vector in_turns(const Vector& even, const Vector& odd, std::index_sequence<I...>) {
   constexpr std::size_t count = sizeof...(I);
-  return __builtin_shufflevector(even, odd, static_cast<int>((Upper * count + I) / 2 + (I % 2) * count)...);
+  return shuffled(even, odd, std::index_sequence<((Upper * count + I) / 2 + (I % 2) * count)...>{});
 }
 
 /// The sum of a vector's lanes, folded in halves.

@@ -20,23 +20,23 @@ void transpose_tile(std::size_t rows, std::size_t columns, const T* from, std::s
   constexpr std::size_t count = Bytes / sizeof(T);
   constexpr auto lane = std::make_index_sequence<count>{};
   vector tile[count], next[count];
-#pragma GCC unroll 16
+  POLDER_UNROLL
   for (std::size_t i = 0; i < count; ++i) {
     tile[i] = vector{};
     if (i < rows) std::memcpy(&tile[i], from + i * from_row, Bytes);
   }
   // Row i and row i + count / 2 in turns, log2(count) times, brings number j of row i to number i of row j.
-#pragma GCC unroll 16
+  POLDER_UNROLL
   for (std::size_t round = 1; round < count; round *= 2) {
-#pragma GCC unroll 16
+    POLDER_UNROLL
     for (std::size_t i = 0; i < count / 2; ++i) {
       next[2 * i] = in_turns<0>(tile[i], tile[i + count / 2], lane);
       next[2 * i + 1] = in_turns<1>(tile[i], tile[i + count / 2], lane);
     }
-#pragma GCC unroll 16
+    POLDER_UNROLL
     for (std::size_t i = 0; i < count; ++i) tile[i] = next[i];
   }
-#pragma GCC unroll 16
+  POLDER_UNROLL
   for (std::size_t j = 0; j < count; ++j) {
     if (j < columns) std::memcpy(to + j * to_row, &tile[j], Bytes);
   }

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/comm/communicator.hpp"
 #include "polder/core/layout.hpp"
+#include "polder/core/schedule.hpp"
 #include "polder/objective/parameters.hpp"
 #include "polder/ops/arithmetic.hpp"
 #include "polder/topology/mixing_matrix.hpp"
@@ -44,8 +46,14 @@ class context {
   std::uint64_t step = 0;          ///< local updates done before this one
   std::uint64_t round = 0;         ///< communications done before this step
   std::uint64_t total_rounds = 0;  ///< of the run; 0 where unknown
+  std::uint64_t total_steps = 0;   ///< of the run; 0 where unknown
+  learning_rate rates{};           ///< as a function of the step
   double lr = 0.0;                 ///< learning rate of this step
+  double loss = 0.0;               ///< of this step's minibatch, before the step
   double round_lr = 0.0;           ///< sum of the learning rates since the round began, this step's included
+  /// The gradient at a point for measurement, on what the objective's `select_probe(step)` selects, else on the step's
+  /// minibatch. Costs an evaluation; for mixing rules, when the step's own gradient is used up. Valid until the next step.
+  std::function<view<space, const T>(view<space, const T> at)> probe;
   double early_gamma = 0.0;  ///< with which this step's mixing will combine the parameters before the step; 0: not
 
   [[nodiscard]] const topology::mixing_matrix& weights() const { return weights_; }
@@ -120,6 +128,20 @@ class context {
     backend.copy(reduced.gaps, gaps.view());
     return reduced.mean;
   }
+  /// v <- (1/M) sum_m v_m; the squared distances in `gaps` stay those of the parameters.
+  void replace_by_mean(view<space, T> v) {
+    release();
+    backend.copy(comm.all_reduce_mean(backend, v.as_const(), step).mean, v);
+    comm.release();
+  }
+  /// What each worker gives, in rank order and on every worker: numbers on the host that rules decide by. Valid until the
+  /// next call.
+  [[nodiscard]] std::span<const double> gather(std::span<const double> mine) {
+    release();
+    gathered_.resize(mine.size() * static_cast<std::size_t>(comm.size()));
+    comm.all_gather(std::as_bytes(mine), std::as_writable_bytes(std::span(gathered_)));
+    return gathered_;
+  }
   /// Where this worker's own squared distance to the last mean lies, for element functions.
   [[nodiscard]] const double* own_gap() { return gaps.view().data + comm.rank(); }
 
@@ -139,6 +161,7 @@ class context {
   std::vector<outgoing> sends_;
   std::vector<incoming> receives_;
   std::vector<weighted<space, T>> terms_;
+  std::vector<double> gathered_;
   const T* exchanged_ = nullptr;  // the buffer whose exchange is under way or held
   carrier carrier_;
   std::span<const view<space, const T>> carried_;  // what this step's messages made of the copies; empty before them

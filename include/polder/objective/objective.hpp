@@ -25,7 +25,9 @@ using argument = std::conditional_t<std::is_same_v<Space, host_space>, std::span
 ///  3. Optional: `f.select_batch(step)` chooses the minibatch of that local step, as a function of the step (and of
 ///     what the objective knows: seed, worker), so that a resumed run sees the same data.
 ///  4. Optional: `f.layout()` returns the table of tensors; without it the parameters are one vector.
-///  5. Weight decay is not part of the loss: it is an update rule, so that it stays out of SAM's ascent direction.
+///  5. Optional: `f.select_probe(step)` chooses another minibatch, of all workers' data, for a measurement at the end of
+///     that local step (the gradient-norm weights of GRAWA); the minibatch of the step is then no longer needed.
+///  6. Weight decay is not part of the loss: it is an update rule, so that it stays out of SAM's ascent direction.
 template <class F, class Space, class T>
 concept objective = requires(const F f, detail::argument<Space, const T> x, detail::argument<Space, T> g) {
   { f.loss_and_gradient(x, g) } -> std::convertible_to<double>;

@@ -18,6 +18,15 @@ struct decay {
   POLDER_HD T operator()(T g, T x) const { return multiply_add(rate, x, g); }
 };
 
+/// u = g.
+struct unchanged {
+  static constexpr int streams = 0;
+  template <class T>
+  POLDER_HD T operator()(T g, T /*x*/) const {
+    return g;
+  }
+};
+
 /// m <- beta m + g, u = m.
 template <class T>
 struct heavy_ball {
@@ -156,6 +165,26 @@ struct descend {
   template <class Resolved>
   POLDER_HD descend<T, Resolved> with(Resolved element) const {
     return {eta, element};
+  }
+};
+
+/// x_half = x - eta u, drawn toward a target: x_half <- x_half + strength (target - x_half), in the same pass.
+template <class T, class Update>
+struct descend_and_pull {
+  descend<T, Update> step;
+  T strength{};
+
+  POLDER_HD auto resolved() const { return with(step.resolved()); }
+  template <class... Streams>
+  POLDER_HD void operator()(T x, T g, T& x_half, T target, Streams&&... states) const {
+    step(x, g, x_half, states...);
+    x_half = multiply_add(strength, target - x_half, x_half);
+  }
+
+ private:
+  template <class Resolved>
+  POLDER_HD descend_and_pull<T, Resolved> with(descend<T, Resolved> element) const {
+    return {element, strength};
   }
 };
 

@@ -26,26 +26,38 @@ struct dppf_options {
   double beta = 0.9;                              ///< Nesterov momentum in [0, 1), local, never reset
   double weight_decay = 0.0;                      ///< coupled, >= 0
   double clip_norm = 0.0;                         ///< 0: none
+  bool per_tensor = false;                        ///< a distance and a push for each tensor
+  push_reference from = push_reference::average;  ///< or the target of the pull
 };
 
-/// DPPF with the plain average as its pull: Local SGD whose workers keep a controlled distance.
+/// DPPF: local SGD whose workers keep a controlled distance.
 ///
 ///     tau local steps as in local_sgd, then with x_A = (1/M) sum_k x_k, d_m = x_m - x_A, r_m = ||d_m||:
-///     x_m <- x_m - alpha d_m + lambda d_m / r_m
+///     x_m <- x_m - alpha (x_m - x_C) + lambda d_m / r_m
+///
+/// x_C is x_A unless another pull is given: elastic_center{} (alpha is then EASGD's beta, and workers are pulled by
+/// alpha / M), leader{}, gradient_weighted{}. The gaps, and so the valley width, do not depend on the pull's target.
+///
+/// A synchronization rule as third argument takes the place of tau: qsr{.alpha = 0.02}, …
 ///
 /// Where curvature, weight decay and learning rate do not matter, the valley width (1/M) sum r_m tends to lambda / alpha;
 /// at a finite learning rate they make it narrower.
 ///
-/// Cost: 1 gradient evaluation per step; 2 (M - 1) / M n numbers per worker and round, as Local SGD; n numbers of state.
+/// Cost: 1 gradient evaluation per step; 2 (M - 1) / M n numbers per worker and round, as Local SGD, and what another pull
+/// sends; n numbers of state, and the pull's.
 /// Source: Dimlioglu, Choromanska, "Communication-Efficient Distributed Training for Collaborative Flat Optima Recovery in
 /// Deep Learning", UAI 2026. Departures: those of pull_push.
-[[nodiscard]] inline auto dppf(dppf_options o = {}) {
+template <class Pull = the_average, class Period = constant_period>
+[[nodiscard]] auto dppf(dppf_options o = {}, Pull pull = {}, Period period = {}) {
   return algorithm{plain{}, chain{clip_norm{o.clip_norm}, weight_decay{o.weight_decay}, nesterov{o.beta}},
-                   every{o.tau, pull_push{.alpha = o.alpha,
-                                          .lambda = o.lambda,
-                                          .schedule = o.schedule,
-                                          .exact_push = o.exact_push,
-                                          .start_round = o.start_round}}};
+                   every{polder::detail::period_of(o.tau, period), pull_push_toward<Pull>{.pull = pull,
+                                                                                          .alpha = o.alpha,
+                                                                                          .lambda = o.lambda,
+                                                                                          .schedule = o.schedule,
+                                                                                          .exact_push = o.exact_push,
+                                                                                          .start_round = o.start_round,
+                                                                                          .per_tensor = o.per_tensor,
+                                                                                          .from = o.from}}};
 }
 
 }  // namespace polder::recipes

@@ -77,12 +77,13 @@ struct evaluation {
   std::uint64_t step = 0;             ///< local steps done
   std::uint64_t round = 0;            ///< communications done
   double train_loss = 0.0;            ///< mean loss of the minibatches of this epoch, before each step; all workers
-  double loss = 0.0;                  ///< of the averaged model on the test samples
+  double loss = 0.0;                  ///< of the averaged model (or what the mixing rule names) on the test samples
   double accuracy_mean_model = 0.0;   ///< of the averaged model
   double accuracy_worker_mean = 0.0;  ///< of the workers' own models
   double accuracy_worker_min = 0.0;
   double consensus_distance = 0.0;
   double valley_width = 0.0;
+  double mean_direction = 0.0;         ///< length of the mean unit direction of the gaps
   double parameter_norm = 0.0;         ///< of the averaged model
   double bytes_sent_per_worker = 0.0;  ///< mean over the workers, since the start of the run
   double bytes_sent_per_worker_max = 0.0;

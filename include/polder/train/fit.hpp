@@ -11,6 +11,7 @@
 #include <limits>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -39,7 +40,8 @@ struct fit_result {
   std::optional<double> consensus_step{};  ///< gamma of the mixing rule, set or derived; nothing if it has none
   /// Of all workers and the whole run, in the mixing rule and of gradients; 0 where nothing is `measured`.
   compression_sums compression{}, compression_cross{};
-  std::vector<T> mean;  ///< the averaged model; on worker 0 only
+  std::string evaluated_model;  ///< what was evaluated, in words
+  std::vector<T> mean;          ///< the evaluated model; on worker 0 only
 };
 
 /// How a run is driven.
@@ -88,11 +90,11 @@ struct fit_state {
   }
 };
 
-/// The bytes that a counting communicator has sent; 0 for one that does not count.
+/// The bytes that a counting communicator has sent, the numbers that rules gather included; 0 for one that does not count.
 template <class C>
 [[nodiscard]] double sent_by(const C& comm) {
   if constexpr (requires { comm.bytes_sent(); }) {
-    return static_cast<double>(comm.bytes_sent());
+    return static_cast<double>(comm.bytes_sent() + comm.control().bytes);
   } else {
     return 0.0;
   }
@@ -133,9 +135,10 @@ class fitting {
   fit_result<value_type> run() {
     start();
     while (worker_.steps() < options_.total_steps()) {
+      const std::uint64_t rounds = worker_.rounds();
       step();
       const std::uint64_t done = worker_.steps();
-      if (worker_.rounds() == last_round_ && last_round_ > 0 && std::isnan(state_.width)) {
+      if (worker_.rounds() != rounds && (worker_.rounds() == last_round_ || done == options_.total_steps())) {
         state_.width = measure(worker_.backend(), worker_.comm(), worker_.x(), done, [](auto) {}).valley_width;
       }
       if (done % options_.steps_per_epoch == 0 && done < options_.total_steps())
@@ -185,6 +188,7 @@ class fitting {
                               "after the last step, ", worker_.steps(), ", the averaged model has a loss of ",
                               result.last.loss, " and a norm of ", result.last.parameter_norm,
                               "; lower the learning rate or clip the gradient (clip_norm)");
+    result.evaluated_model = worker_.model_name();
     result.valley_width = state_.width;
     std::vector<double> gaps(worker_.last_gaps().size);
     worker_.backend().to_host(worker_.last_gaps(), std::span<double>(gaps));
@@ -222,7 +226,9 @@ class fitting {
       compression_sums compression{}, compression_cross{};
     } mine;
     double squared_norm = 0.0;
-    const agreement agreed = measure(backend, worker_.comm(), worker_.x(), worker_.steps(), [&](auto mean) {
+    const auto x = worker_.x();
+    const auto model = worker_.model();
+    const auto look = [&](auto mean) {
       backend.sum(mean.size, ops::square{}, norm_.view(), in(mean));
       backend.to_host(norm_.view().as_const(), std::span<double>(&squared_norm, 1));
       if (!share.empty()) mine.mean_model = tests_.score(argument<space, const value_type>(mean), share);
@@ -230,7 +236,14 @@ class fitting {
         keep->resize(mean.size);
         backend.to_host(mean, std::span<value_type>(*keep));
       }
+    };
+    const bool apart = model.data != x.data;
+    const agreement agreed = measure(backend, worker_.comm(), x, worker_.steps(), [&](auto mean) {
+      if (!apart) look(mean);
     });
+    if (apart) (void)measure(backend, worker_.comm(), model, worker_.steps(), look);
+    const double direction =
+        agreed.valley_width > 0.0 ? mean_direction(backend, worker_.comm(), x, worker_.steps()) : 0.0;
     mine.own_model = score_own_model(some);
     mine.loss = state_.loss;
     mine.seconds = state_.seconds;
@@ -258,6 +271,7 @@ class fitting {
     e.accuracy_mean_model = mean_model.accuracy();
     e.consensus_distance = agreed.consensus_distance;
     e.valley_width = agreed.valley_width;
+    e.mean_direction = direction;
     e.parameter_norm = std::sqrt(squared_norm);
     e.worker_test_samples = some.size();
     if (rank == 0 && callbacks_.evaluated) callbacks_.evaluated(e);
@@ -295,7 +309,7 @@ class fitting {
 
 /// Drives a worker to the end of its run. All workers call it together with the same options.
 ///
-/// Evaluation is measured, not trained: its bytes and seconds are counted nowhere. It costs one reduction, one forward pass
+/// Evaluation is measured, not trained: its bytes and seconds are counted nowhere. It costs three reductions, one forward pass
 /// of each test sample for all workers together, and evaluation_samples of each worker for its own model (at the end: all).
 /// Everything that decides the numbers is in the worker and its checkpoints: a run that was killed and resumed ends with
 /// the same parameters, evaluations, bytes and hash; only seconds are those that both parts took.

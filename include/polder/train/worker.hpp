@@ -15,7 +15,9 @@
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 #include "polder/core/schedule.hpp"
+#include "polder/gradient/evaluate.hpp"
 #include "polder/gradient/part.hpp"
+#include "polder/mixing/part.hpp"
 #include "polder/objective/common_start.hpp"
 #include "polder/objective/context.hpp"
 #include "polder/objective/finite.hpp"
@@ -110,7 +112,10 @@ class worker {
                           "a learning rate that changes over the run needs its length: set total_steps of the worker");
     if constexpr (requires { gradient_.check(weights); }) gradient_.check(weights);
     if constexpr (requires { mixing_.check(weights); }) mixing_.check(weights);
-    ctx_.total_rounds = mixing_.rounds_in(options_.total_steps);
+    ctx_.total_steps = options_.total_steps;
+    ctx_.rates = options_.lr;
+    ctx_.total_rounds = rounds_in(options_.total_steps);
+    ctx_.probe = [this](view<space, const T> at) { return probe(at); };
     backend_.from_host(x0, params_.writable_x(comm));
     if (options_.equal_start) require_equal_start(x0);
     if constexpr (requires { gradient_.begin(ctx_, gradient_state_); }) gradient_.begin(ctx_, gradient_state_);
@@ -133,6 +138,7 @@ class worker {
 
     const double loss = detail::take_gradient(gradient_, ctx_, gradient_state_, f_, g_.view());
     require_finite_loss(ctx_, loss);
+    ctx_.loss = loss;
     if (options_.check_gradient) check_gradient();
 
     update_.prepare(ctx_, update_state_, g_.view());
@@ -149,6 +155,22 @@ class worker {
   [[nodiscard]] std::uint64_t steps() const { return ctx_.step; }    ///< local updates done
   [[nodiscard]] std::uint64_t rounds() const { return ctx_.round; }  ///< communications done
   [[nodiscard]] view<space, const T> x() const { return std::as_const(params_).x(); }
+  /// The vector whose mean over the workers is the model to evaluate: x, unless the mixing rule knows better.
+  [[nodiscard]] view<space, const T> model() {
+    if constexpr (requires { mixing_.model(ctx_, mixing_state_); }) {
+      return mixing_.model(ctx_, mixing_state_);
+    } else {
+      return x();
+    }
+  }
+  /// What that mean is, in words.
+  [[nodiscard]] const char* model_name() const {
+    if constexpr (requires { mixing_.model_name(); }) {
+      return mixing_.model_name();
+    } else {
+      return "average of all workers";
+    }
+  }
   [[nodiscard]] const layout& tensors() const { return layout_; }
   [[nodiscard]] const B& backend() const { return backend_; }
   [[nodiscard]] C& comm() { return ctx_.comm; }
@@ -162,8 +184,14 @@ class worker {
   }
   /// The squared distances of all workers to the mean at the last reduction of the mixing rule (before pull and push).
   [[nodiscard]] view<space, const double> last_gaps() { return ctx_.gaps.view().as_const(); }
-  /// How many rounds the first `steps` steps of the run have.
-  [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps) const { return mixing_.rounds_in(steps); }
+  /// How many rounds a run of `steps` steps has; 0 if only the run can tell.
+  [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps) const {
+    if constexpr (requires { mixing_.rounds_in(steps, options_.lr); }) {
+      return mixing_.rounds_in(steps, options_.lr);
+    } else {
+      return mixing_.rounds_in(steps);
+    }
+  }
 
   /// Calls visitor(name, view) for every vector and visitor(name, number) for every number of the state: all that a
   /// resumed run needs. `restoring` tells the worker that the visitor fills the vectors; `anchored` whether the
@@ -179,7 +207,9 @@ class worker {
     }
     visitor("gaps", ctx_.gaps.view());
     const auto scoped = [&](const char* scope) {
-      return [&visitor, scope](const auto& name, auto vector) { visitor(text(scope, ".", name), vector); };
+      return [&visitor, scope](const auto& name, auto&& value) {
+        visitor(text(scope, ".", name), std::forward<decltype(value)>(value));
+      };
     };
     gradient_state_.visit(scoped("gradient"));
     update_state_.visit(scoped("update"));
@@ -198,16 +228,36 @@ class worker {
     }
   }
 
-  /// The fused local step: decay, momentum and descent in one pass; x stays whole.
+  /// The fused local step: decay, momentum and descent, and the mixing rule's local pull, in one pass; x stays whole.
   void descend() {
+    local_pull<space, T> pull{};
+    if constexpr (requires { mixing_.local_step(ctx_, mixing_state_); }) {
+      pull = mixing_.local_step(ctx_, mixing_state_);
+    }
     const auto element = update_.element(ctx_, update_state_);
-    const auto x_half = params_.writable_half(ctx_.comm);
+    const ops::descend<T, std::remove_const_t<decltype(element)>> step{static_cast<T>(ctx_.lr), element};
+    const auto x = in(std::as_const(params_).x());
+    const auto g = in(g_.view());
+    const auto x_half = out(params_.writable_half(ctx_.comm));
     std::apply(
         [&](auto... streams) {
-          backend_.map(params_.size(), ops::descend<T, decltype(element)>{static_cast<T>(ctx_.lr), element},
-                       in(std::as_const(params_).x()), in(g_.view()), out(x_half), streams...);
+          if (pull.strength == 0.0) {
+            backend_.map(params_.size(), step, x, g, x_half, streams...);
+          } else {
+            const ops::descend_and_pull<T, std::remove_const_t<decltype(element)>> both{step,
+                                                                                        static_cast<T>(pull.strength)};
+            backend_.map(params_.size(), both, x, g, x_half, in(pull.target), streams...);
+          }
         },
         update_.streams(ctx_, update_state_));
+  }
+  /// The gradient for a measurement, in the buffer of the step's own.
+  view<space, const T> probe(view<space, const T> at) {
+    if constexpr (requires { f_.select_probe(ctx_.step); }) f_.select_probe(ctx_.step);
+    const double loss = evaluate(f_, at, g_.view());
+    require<non_finite_error>(std::isfinite(loss), "worker ", rank(), ", step ", ctx_.step,
+                              ": the loss of the probe batch is ", loss, "; lower the learning rate");
+    return g_.view();
   }
   void check_gradient() {
     backend_.sum(g_.size(), ops::square{}, squared_norm_.view(), in(g_.view()));

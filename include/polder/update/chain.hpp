@@ -34,7 +34,7 @@ concept chain_element = requires(const Rule rule, Context& ctx, State& state) { 
 ///
 /// The element functions are composed at compile time into one pass over memory. A rule that has to look at its whole
 /// input first (`prepare`: it needs a norm or communicates) cuts the chain: what stands before it is brought into the
-/// gradient buffer by one extra pass. At most one rule of a chain may observe the mixing.
+/// gradient buffer by one extra pass, unless it left the gradient as it was. At most one rule of a chain may observe the mixing.
 ///
 /// State: that of the parts. Cost: the streams of the parts, plus the extra pass of each cut that is not at the front.
 template <class... Rules>
@@ -103,12 +103,12 @@ struct chain {
 
  private:
   template <std::size_t Offset, std::size_t... I>
-  static auto shifted(std::index_sequence<I...>) {
+  static constexpr auto shifted(std::index_sequence<I...>) {
     return std::index_sequence<(Offset + I)...>{};
   }
   /// From, From + 1, …, To - 1.
   template <std::size_t From, std::size_t To>
-  static auto range() {
+  static constexpr auto range() {
     return shifted<From>(std::make_index_sequence<To - From>{});
   }
 
@@ -125,13 +125,24 @@ struct chain {
     return last;
   }
 
+  /// Whether the elements of these rules leave the gradient as it is: nothing to bring into memory.
+  template <class Context, class... States, std::size_t... I>
+  static constexpr bool idle(std::index_sequence<I...>) {
+    using all = std::tuple<Rules...>;
+    using states = std::tuple<States...>;
+    return (std::is_same_v<decltype(std::declval<const std::tuple_element_t<I, all>&>().element(
+                               std::declval<Context&>(), std::declval<std::tuple_element_t<I, states>&>())),
+                           ops::unchanged> &&
+            ...);
+  }
+
   template <std::size_t From, std::size_t I, class Context, class... States, class T>
   void prepare_from(Context& ctx, state<States...>& s, view<typename Context::space, T> g) const {
     if constexpr (I < sizeof...(Rules)) {
       using rule = std::tuple_element_t<I, std::tuple<Rules...>>;
       using part = std::tuple_element_t<I, std::tuple<States...>>;
       if constexpr (cuts<Context, part, rule>) {
-        if constexpr (I > From) materialize(ctx, s, g, range<From, I>());
+        if constexpr (I > From && !idle<Context, States...>(range<From, I>())) materialize(ctx, s, g, range<From, I>());
         std::get<I>(rules).prepare(ctx, std::get<I>(s.parts), g);
         prepare_from<I, I + 1>(ctx, s, g);
       } else {

@@ -1,0 +1,141 @@
+// The methods of local steps, of synchronous gradients and of averages in time, as the options name them.
+#pragma once
+
+#include "polder/mixing/elastic_center.hpp"
+#include "polder/mixing/gradient_weighted.hpp"
+#include "polder/mixing/leader.hpp"
+#include "polder/recipes/ddp_sam.hpp"
+#include "polder/recipes/ddp_sgd.hpp"
+#include "polder/recipes/diloco.hpp"
+#include "polder/recipes/dppf.hpp"
+#include "polder/recipes/easgd.hpp"
+#include "polder/recipes/grawa.hpp"
+#include "polder/recipes/local_sam.hpp"
+#include "polder/recipes/local_sgd.hpp"
+#include "polder/recipes/lookahead.hpp"
+#include "polder/recipes/lsgd.hpp"
+#include "polder/recipes/post_local_sgd.hpp"
+#include "polder/recipes/qsr.hpp"
+#include "polder/recipes/slow_mo.hpp"
+#include "polder/recipes/swa.hpp"
+#include "train/options.hpp"
+
+namespace polder_train {
+
+/// DPPF with the pull that the options name.
+template <class Use>
+auto with_dppf(const options& o, Use&& use) {
+  using namespace polder;
+  const recipes::dppf_options how{.tau = o.period,
+                                  .alpha = o.pull,
+                                  .lambda = o.push,
+                                  .schedule = o.push_shape(),
+                                  .exact_push = o.push_exact == "on",
+                                  .beta = o.momentum,
+                                  .weight_decay = o.weight_decay,
+                                  .clip_norm = o.clip_norm,
+                                  .per_tensor = o.push_norm == "tensor",
+                                  .from = o.push_from == "target" ? push_reference::target : push_reference::average};
+  if (o.pull_to == "elastic") return use(recipes::dppf(how, elastic_center{}));
+  if (o.pull_to == "leader") return use(recipes::dppf(how, leader{}));
+  if (o.pull_to == "mgrawa") return use(recipes::dppf(how, gradient_weighted{}));
+  if (o.pull_to == "lgrawa") return use(recipes::dppf(how, gradient_weighted{.per = weights_per::tensor}));
+  return use(recipes::dppf(how));
+}
+
+/// Calls use(algorithm) with the method that the options name, if it is one of these; `others()` else.
+template <class Use, class Others>
+auto with_local_method(const options& o, Use&& use, Others&& others) {
+  namespace recipes = polder::recipes;
+  const double beta = o.momentum;
+  const double decay = o.weight_decay;
+  const double clip = o.clip_norm;
+  const std::uint64_t start = o.start_epoch * o.steps_per_epoch;
+  if (o.method == "dppf") return with_dppf(o, use);
+  if (o.method == "ddp_sgd") {
+    return use(recipes::ddp_sgd({.weight_decay = decay, .clip_norm = clip}, polder::nesterov{beta}));
+  }
+  if (o.method == "ddp_sam") {
+    const auto scope = o.scope == "worker" ? polder::sam_scope::worker : polder::sam_scope::all_workers;
+    return use(recipes::ddp_sam({.rho = o.rho, .scope = scope, .weight_decay = decay, .clip_norm = clip},
+                                polder::nesterov{beta}));
+  }
+  if (o.method == "local_sgd") {
+    return use(
+        recipes::local_sgd({.tau = o.period, .alpha = o.pull, .beta = beta, .weight_decay = decay, .clip_norm = clip}));
+  }
+  if (o.method == "local_sam") {
+    return use(recipes::local_sam(
+        {.tau = o.period, .alpha = o.pull, .rho = o.rho, .beta = beta, .weight_decay = decay, .clip_norm = clip}));
+  }
+  if (o.method == "post_local_sgd" || o.method == "swap") {
+    const recipes::post_local_sgd_options how{
+        .start = start, .tau = o.period, .beta = beta, .weight_decay = decay, .clip_norm = clip};
+    return o.method == "swap" ? use(recipes::swap(how)) : use(recipes::post_local_sgd(how));
+  }
+  if (o.method == "qsr") {
+    return use(recipes::qsr({.alpha = o.qsr_alpha,
+                             .power = o.qsr_power,
+                             .tau = o.period,
+                             .beta = beta,
+                             .weight_decay = decay,
+                             .clip_norm = clip}));
+  }
+  if (o.method == "swa") {
+    return use(recipes::swa({.start = start,
+                             .interval = o.steps_per_epoch,
+                             .tau = o.period,
+                             .beta = beta,
+                             .weight_decay = decay,
+                             .clip_norm = clip}));
+  }
+  if (o.method == "easgd") {
+    return use(recipes::easgd({.tau = o.period,
+                               .alpha = o.pull,
+                               .server = o.server == "on",
+                               .beta = beta,
+                               .weight_decay = decay,
+                               .clip_norm = clip}));
+  }
+  if (o.method == "lsgd") {
+    return use(recipes::lsgd({.tau = o.period,
+                              .alpha = o.pull,
+                              .proximal = o.proximal,
+                              .beta = beta,
+                              .weight_decay = decay,
+                              .clip_norm = clip}));
+  }
+  if (o.method == "mgrawa" || o.method == "lgrawa") {
+    const recipes::grawa_options how{.tau = o.period,
+                                     .alpha = o.pull,
+                                     .proximal = o.proximal,
+                                     .beta = beta,
+                                     .weight_decay = decay,
+                                     .clip_norm = clip};
+    return use(o.method == "mgrawa" ? recipes::mgrawa(how) : recipes::lgrawa(how));
+  }
+  if (o.method == "lookahead") {
+    return use(recipes::lookahead(
+        {.tau = o.period, .alpha = o.outer_lr, .beta = beta, .weight_decay = decay, .clip_norm = clip}));
+  }
+  if (o.method == "slow_mo") {
+    return use(recipes::slow_mo({.tau = o.period,
+                                 .averages = o.averages,
+                                 .slow_beta = o.outer_momentum,
+                                 .slow_alpha = o.outer_lr,
+                                 .beta = beta,
+                                 .weight_decay = decay,
+                                 .clip_norm = clip}));
+  }
+  if (o.method == "diloco") {
+    return use(recipes::diloco({.tau = o.period,
+                                .outer_lr = o.outer_lr,
+                                .outer_beta = o.outer_momentum,
+                                .beta = beta,
+                                .weight_decay = decay,
+                                .clip_norm = clip}));
+  }
+  return others();
+}
+
+}  // namespace polder_train
