@@ -368,7 +368,7 @@ std::string fingerprint(const polder::topology::graph& g) {
 
 bool options::has(std::string_view option) const { return has_option(method_named(method), option); }
 
-polder::learning_rate options::rate(std::uint64_t steps_per_epoch) const {
+polder::learning_rate options::rate() const {
   using shape = polder::learning_rate::shape;
   const auto [kind, warmup_epochs] = parts_of(lr_schedule);
   polder::learning_rate rate{.base = lr};

@@ -169,7 +169,7 @@ polder::fit_result<float> run_worker(const Backend& backend, any_communicator<Ba
   const auto train = [&](const auto& parts) {
     polder::worker worker(
         parts, backend, counting, weights, *loss, std::span<const float>(x0),
-        {.lr = o.rate(how.steps_per_epoch), .total_steps = how.total_steps(), .check_gradient = true});
+        {.lr = o.rate(), .total_steps = how.total_steps(), .check_gradient = true});
     return polder::fit(worker, p, how, callbacks);
   };
   return with_local_method(o, train, [&] { return with_method<Backend>(o, train); });
