@@ -7,10 +7,13 @@
 // Far out the pull wins, for it grows with the distance; close in the push wins. They balance where
 // alpha |x - mean| = lambda, so the valley width, the mean distance of the workers to their mean, tends to
 // lambda / alpha. The workers then feel out the ground at that distance and can rest together only where it is flat.
+//
+//     example_040_pull_push_width [FILE.svg]      also draws how the width comes about
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <numeric>
 #include <span>
 #include <vector>
 
@@ -52,7 +55,7 @@ std::vector<double> widths(double h, std::uint64_t rounds) {
   return result;
 }
 
-int main() {
+int main(int argc, char** argv) {
   std::printf("flat ground: lambda / alpha = %.3f\n\n   round   width\n", lambda / alpha);
   const std::vector<double> flat = widths(0.0, 200);
   for (const std::size_t round : {1u, 5u, 10u, 20u, 50u, 100u, 200u}) {
@@ -62,8 +65,16 @@ int main() {
   // On a bowl, the tau local steps of a round shrink every distance by rho = (1 - lr h)^tau. A distance r that repeats
   // itself from round to round solves r = (1 - alpha) rho r + lambda: the steeper the bowl, the narrower the valley.
   std::printf("\na bowl of curvature h: lambda / (1 - (1 - alpha) rho)\n\n       h   width   predicted\n");
+  polder::io::plot plot{.title = "The width on bowls of curvature h", .x_label = "round", .y_label = "valley width"};
   for (const double h : {0.0, 0.1, 0.3, 1.0, 3.0}) {
     const double rho = std::pow(1.0 - lr * h, static_cast<double>(tau));
-    std::printf("%8.1f %7.3f %11.3f\n", h, widths(h, 400).back(), lambda / (1.0 - (1.0 - alpha) * rho));
+    const std::vector<double> found = widths(h, 400);
+    std::printf("%8.1f %7.3f %11.3f\n", h, found.back(), lambda / (1.0 - (1.0 - alpha) * rho));
+
+    std::vector<double> rounds(60);  // after which nothing happens any more
+    std::iota(rounds.begin(), rounds.end(), 1.0);
+    plot.series.push_back(
+        {.name = "h = " + polder::io::fixed(h, 1), .x = rounds, .y = {found.begin(), found.begin() + 60}});
   }
+  if (argc > 1) polder::io::write_file(argv[1], polder::io::as_bytes(polder::io::svg(plot)));
 }

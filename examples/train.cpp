@@ -13,6 +13,7 @@
 #include "polder/core/error.hpp"
 #include "polder/io/safetensors_writer.hpp"
 #include "polder/train/progress.hpp"
+#include "train/ending.hpp"
 #include "train/options.hpp"
 #include "train/paths.hpp"
 #include "train/problem.hpp"
@@ -91,6 +92,8 @@ void train(options& o, bool speaks) {
     }
     file.metadata("model", o.model);
     file.metadata("dataset", o.dataset);
+    file.metadata("seed", polder::text(o.seed));
+    file.metadata("training images", o.data_hash);
     file.write(o.export_to);
   };
   const polder::io::json numbers = summary(o, task->tensors(), result);
@@ -135,24 +138,6 @@ void check_alone(const options& o) {
                             " processes, and each would do the whole run; allowed: ", allowed);
 }
 
-/// How a run ended: exit status, and a sentence if it failed.
-struct ending {
-  int status = 0;
-  std::string sentence;
-};
-template <class Action>
-ending guarded(Action&& action) {
-  try {
-    action();
-    return {};
-  } catch (const polder::config_error& e) {
-    return {2, e.what()};
-  } catch (const std::exception& e) {
-    return {1, e.what()};
-  }
-}
-void complain(const ending& end) { std::fprintf(stderr, "polder-train: %s\n", end.sentence.c_str()); }
-
 #if defined(POLDER_HAVE_MPI)
 int run_mpi(options& o) {
   const polder::mpi_session session;
@@ -163,7 +148,7 @@ int run_mpi(options& o) {
   if (end.status == 0) return 0;
   // Most errors are met by all ranks at once: the others let rank 0 speak, and do so only if they are still alive then.
   if (session.rank() != 0) std::this_thread::sleep_for(std::chrono::seconds(1));
-  complain(end);
+  complain("polder-train", end);
   MPI_Abort(MPI_COMM_WORLD, end.status);
   return end.status;
 }
@@ -191,6 +176,6 @@ int main(int argc, char** argv) {
       train(o, true);
     });
   }
-  if (end.status != 0) complain(end);
+  if (end.status != 0) complain("polder-train", end);
   return end.status;
 }

@@ -96,6 +96,15 @@ class command_line {
     word(name, type, to, help, "not empty", [](const std::string& given) { return !given.empty(); });
   }
 
+  /// A word alone that switches something on.
+  void flag(const std::string& name, bool& to, const std::string& help) {
+    app_.add_flag(name, to, wrapped(help))->group(group_);
+  }
+  /// The arguments that are no options, one or more.
+  void operands(const std::string& name, std::vector<std::string>& to, const std::string& help) {
+    app_.add_option(name, to, wrapped(help));
+  }
+
   /// Reads the arguments. Prints and leaves for --help and --version. Throws usage_error.
   void parse(int argc, char** argv) {
     try {

@@ -15,8 +15,8 @@
 #include "polder/version.hpp"
 #include "train/any_compressor.hpp"
 #include "train/command_line.hpp"
+#include "train/data_options.hpp"
 #include "train/paths.hpp"
-#include "train/problem.hpp"
 
 namespace polder_train {
 namespace {
@@ -250,22 +250,12 @@ void add_method(command_line& line, options& o) {
 
 void add_data_and_model(command_line& line, options& o) {
   line.group("Data and model");
-  line.choice(
-      "--dataset", o.dataset, {"fashion-mnist", "digits", "user"},
-      "fashion-mnist, digits (8 x 8, shipped with polder) or user (your own files); without it what --data holds "
-      "or, without that, Fashion-MNIST as Debian installs it, else the digits");
-  line.any("--data", "DIR", o.data,
-           "folder of the data: IDX files; train-images.npy, train-labels.npy, test-images.npy and test-labels.npy; or "
-           "train.csv and test.csv with the label in the last column");
-  line.word("--model", "NAME", o.model,
-            "lenet5, mlp, mlp:256,128 (hidden units), resnet20, resnet20:evonorm; without it lenet5, or mlp for images "
-            "below 28 x 28",
-            "lenet5, mlp, mlp:256,128 (hidden units), resnet20, resnet20:evonorm", is_model);
+  add_images(line, o.dataset, o.data,
+             "what --data holds or, without that, Fashion-MNIST as Debian installs it, else the digits");
+  add_model(line, o.model, "lenet5, or mlp for images below 28 x 28");
   line.word("--partition", "KIND", o.partition, "how images are shared out: iid, sorted (by label), dirichlet:A",
             "iid, sorted, dirichlet:A with a number A > 0", is_partition);
-  line.whole<std::size_t>("--train-limit", o.train_limit, 1,
-                          "use so many training images, spread evenly; without it all");
-  line.whole<std::size_t>("--test-limit", o.test_limit, 1, "use so many test images, spread evenly; without it all");
+  add_limits(line, o.train_limit, o.test_limit);
 }
 
 void add_training(command_line& line, options& o) {
@@ -378,7 +368,7 @@ std::string fingerprint(const polder::topology::graph& g) {
 
 bool options::has(std::string_view option) const { return has_option(method_named(method), option); }
 
-polder::learning_rate options::rate(std::uint64_t steps_per_epoch) const {
+polder::learning_rate options::rate() const {
   using shape = polder::learning_rate::shape;
   const auto [kind, warmup_epochs] = parts_of(lr_schedule);
   polder::learning_rate rate{.base = lr};

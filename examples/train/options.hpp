@@ -88,8 +88,8 @@ struct options {
   [[nodiscard]] bool derives_gamma() const { return gamma_given == "derived"; }
   /// Whether the option belongs to the method.
   [[nodiscard]] bool has(std::string_view option) const;
-  /// The learning rate as a function of the step.
-  [[nodiscard]] polder::learning_rate rate(std::uint64_t steps_per_epoch) const;
+  /// The learning rate as a function of the step, once steps_per_epoch is known.
+  [[nodiscard]] polder::learning_rate rate() const;
   [[nodiscard]] polder::push_schedule push_shape() const;
   /// All that decides the numbers of the run.
   [[nodiscard]] polder::run_configuration configuration() const;

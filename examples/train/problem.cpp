@@ -1,18 +1,15 @@
 #include "train/problem.hpp"
 
 #include <algorithm>
-#include <type_traits>
 #include <utility>
-#include <variant>
 
 #include "polder/backend/eigen.hpp"
 #include "polder/backend/reference.hpp"
-#include "polder/data/load.hpp"
 #include "polder/data/loader.hpp"
 #include "polder/data/partition.hpp"
-#include "polder/io/checksum.hpp"
 #include "polder/nn/model.hpp"
 #include "polder/nn/models.hpp"
+#include "train/images.hpp"
 #include "train/usage_error.hpp"
 
 namespace polder_train {
@@ -87,92 +84,6 @@ class image_problem final : public problem {
   std::uint64_t steps_per_epoch_;
 };
 
-bool has_either(const std::string& folder, std::string_view name) {
-  const std::string path = io::join_path(folder, name);
-  return io::is_file(path) || io::is_file(path + ".gz");
-}
-
-/// The folder of the digits that come with polder's source.
-std::string shipped_digits() {
-  for (const std::string folder : {"examples/data", POLDER_EXAMPLE_DATA}) {
-    if (has_either(folder, "optdigits-train.csv")) return folder;
-  }
-  return {};
-}
-
-/// A data set by name: the subfolder of --data in which it may lie as well, and a file by which it is known.
-struct known_dataset {
-  std::string_view name;
-  std::string_view subfolder;
-  std::string_view file;
-  std::string_view said;
-};
-constexpr known_dataset known_datasets[] = {
-    {"user", "", "", "train-images.npy or train.csv"},
-    {"fashion-mnist", "fashion-mnist", "train-images-idx3-ubyte", "train-images-idx3-ubyte (Fashion-MNIST)"},
-    {"digits", "digits8x8", "optdigits-train.csv", "optdigits-train.csv (8 x 8 digits)"},
-};
-bool holds(const std::string& folder, const known_dataset& kind) {
-  if (kind.name == "user") return data::has_user_files(folder);
-  return has_either(folder, kind.file) || has_either(io::join_path(folder, kind.subfolder), kind.file);
-}
-
-/// Throws usage_error unless the files of the data set that the user named are where they must be.
-void check_place(const options& o) {
-  const known_dataset& kind = *std::ranges::find(known_datasets, std::string_view(o.dataset), &known_dataset::name);
-  if (!o.data.empty()) {
-    require<usage_error>(holds(o.data, kind), "--data ", o.data, ": allowed: a folder with ", kind.said,
-                         " and the files that belong to it");
-    return;
-  }
-  const std::string usual = o.dataset == "digits" ? shipped_digits() : std::string(data::debian_fashion_mnist_folder);
-  require<usage_error>(holds(usual, kind), "--dataset ", o.dataset,
-                       ": it is not on this machine; allowed: with --data DIR, ", "a folder with ", kind.said,
-                       " and the files that belong to it");
-}
-
-/// Which data set there is, for a user who did not say.
-std::string dataset_in(const std::string& folder, const std::function<void(const std::string&)>& say) {
-  if (folder.empty()) {
-    if (has_either(std::string(data::debian_fashion_mnist_folder), "train-images-idx3-ubyte")) return "fashion-mnist";
-    say("Fashion-MNIST is not on this machine (Debian: apt-get install dataset-fashion-mnist; else --data DIR): "
-        "training on "
-        "the 8x8 digits that come with polder.");
-    return "digits";
-  }
-  for (const known_dataset& kind : known_datasets) {
-    if (holds(folder, kind)) return std::string(kind.name);
-  }
-  fail<usage_error>("--data ", folder,
-                    ": allowed: a folder with train-images-idx3-ubyte (Fashion-MNIST), "
-                    "optdigits-train.csv, train-images.npy or train.csv and the files that belong to it");
-}
-
-/// `count` of the images, spread evenly; all for 0.
-void limit(data::dataset& images, std::size_t count) {
-  if (count == 0 || count >= images.size()) return;
-  const std::size_t all = images.size();
-  const std::size_t size = images.shape.size();
-  for (std::size_t i = 0; i < count; ++i) images.labels[i] = images.labels[i * all / count];
-  images.labels.resize(count);
-  std::visit(
-      [&](auto& pixels) {
-        for (std::size_t i = 0; i < count; ++i) std::copy_n(&pixels[i * all / count * size], size, &pixels[i * size]);
-        pixels.resize(count * size);
-      },
-      images.pixels);
-}
-
-std::string fingerprint(const data::dataset& images) {
-  io::xxh64 sum;
-  const auto add = [&sum](const auto& numbers) {
-    sum.update({reinterpret_cast<const std::uint8_t*>(numbers.data()), numbers.size() * sizeof(numbers[0])});
-  };
-  add(images.labels);
-  std::visit(add, images.pixels);
-  return io::hex64(sum.digest());
-}
-
 template <class Backend>
 std::unique_ptr<problem> bind_model(const options& o, data::train_test images) {
   const data::image_shape& pixels = images.train.shape;
@@ -190,24 +101,12 @@ std::unique_ptr<problem> bind_model(const options& o, data::train_test images) {
 
 }  // namespace
 
-bool is_model(const std::string& name) {
-  try {
-    (void)nn::model_from_name(name, {1, 28, 28}, 10);
-    return true;
-  } catch (const config_error&) {
-    return false;
-  }
-}
-
-std::unique_ptr<problem> make_problem(options& o, const std::function<void(const std::string&)>& say) {
-  if (o.dataset.empty()) o.dataset = dataset_in(o.data, say);
-  check_place(o);
-  const bool shipped = o.dataset == "digits" && o.data.empty();
-  data::train_test images = data::load_named(o.dataset, shipped ? shipped_digits() : o.data);
+std::unique_ptr<problem> make_problem(options& o, const teller& say) {
+  data::train_test images = read_images(o.dataset, o.data, say);
   if (o.train_limit >= images.train.size()) o.train_limit = 0;
   limit(images.train, o.train_limit);
   limit(images.test, o.test_limit);
-  if (o.model.empty()) o.model = std::min(images.train.shape.height, images.train.shape.width) >= 28 ? "lenet5" : "mlp";
+  if (o.model.empty()) o.model = usual_model(images.train.shape);
   o.data_hash = fingerprint(images.train);
   auto task = o.backend == "reference" ? bind_model<reference_backend>(o, std::move(images))
                                        : bind_model<eigen_backend>(o, std::move(images));

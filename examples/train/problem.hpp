@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,6 +10,7 @@
 
 #include "polder/core/layout.hpp"
 #include "polder/train/fit.hpp"
+#include "train/images.hpp"
 #include "train/options.hpp"
 
 namespace polder_train {
@@ -40,12 +40,9 @@ class problem {
   [[nodiscard]] virtual polder::scores score(std::span<const float> x, std::span<const std::size_t> samples) const = 0;
 };
 
-/// Whether there is a network of that name.
-[[nodiscard]] bool is_model(const std::string& name);
-
 /// Reads the data, shares it out and builds the model. Fills in the options that depend on the data (dataset, model) and
 /// tells `say` what it chose in the user's place.
 /// Throws usage_error for data and model that do not suit each other, data_error for files that cannot be used.
-[[nodiscard]] std::unique_ptr<problem> make_problem(options& o, const std::function<void(const std::string&)>& say);
+[[nodiscard]] std::unique_ptr<problem> make_problem(options& o, const teller& say);
 
 }  // namespace polder_train

@@ -167,9 +167,8 @@ polder::fit_result<float> run_worker(const Backend& backend, any_communicator<Ba
   if (!o.resume.empty()) how.resume_from = o.resume == o.checkpoint ? &checkpoints : &earlier;
 
   const auto train = [&](const auto& parts) {
-    polder::worker worker(
-        parts, backend, counting, weights, *loss, std::span<const float>(x0),
-        {.lr = o.rate(how.steps_per_epoch), .total_steps = how.total_steps(), .check_gradient = true});
+    polder::worker worker(parts, backend, counting, weights, *loss, std::span<const float>(x0),
+                          {.lr = o.rate(), .total_steps = how.total_steps(), .check_gradient = true});
     return polder::fit(worker, p, how, callbacks);
   };
   return with_local_method(o, train, [&] { return with_method<Backend>(o, train); });

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -103,4 +104,17 @@ TEST_CASE("a map is well-formed, escaped, and shows the marks that lie on it") {
   CHECK(well_formed(io::svg(p)));
   p.numbers.z[0] = 0.0;
   CHECK(fails_with<config_error>([&] { (void)io::svg(p); }, "needs numbers above 0"));
+}
+
+TEST_CASE("the levels beside a nearly flat map read differently") {
+  io::map_plot p{.z_label = "loss"};
+  p.numbers = sampled(5, 5, [](double x, double) { return 0.147 + 1e-6 * x; });
+  const std::string picture = io::svg(p);
+  std::set<std::string> labels;
+  std::size_t count = 0;
+  for (std::size_t at = picture.find(">0.147"); at != std::string::npos; at = picture.find(">0.147", at + 1), ++count) {
+    labels.insert(picture.substr(at, picture.find('<', at) - at));
+  }
+  CHECK(count >= 4);
+  CHECK(labels.size() == count);
 }

@@ -57,12 +57,23 @@ inline std::string map_color(double place) {
   return color;
 }
 
-/// Three digits, as short as they can be.
-inline std::string short_number(double value) {
-  std::array<char, 40> digits;
-  const auto [end, status] =
-      std::to_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::general, 3);
-  return {digits.data(), end};
+/// Ascending numbers with three digits, as short as they can be; with up to nine where two of them would read the same.
+inline std::vector<std::string> short_numbers(const std::vector<double>& values) {
+  const auto with_digits = [&](int precision) {
+    std::vector<std::string> texts;
+    for (const double value : values) {
+      std::array<char, 40> digits;
+      const auto [end, status] =
+          std::to_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::general, precision);
+      texts.emplace_back(digits.data(), end);
+    }
+    return texts;
+  };
+  for (int precision = 3; precision <= 9; ++precision) {
+    std::vector<std::string> texts = with_digits(precision);
+    if (std::adjacent_find(texts.begin(), texts.end()) == texts.end()) return texts;
+  }
+  return with_digits(3);
 }
 
 class map_writer {
@@ -237,13 +248,16 @@ class map_writer {
           escape_markup(plot_.z_label), "</text>");
     }
     const auto every = static_cast<std::size_t>(std::max(1.0, std::ceil(17 / step)));
+    std::vector<double> levels;
+    for (std::size_t k = every; k < plot_.bands; k += every) levels.push_back(level(k));
+    const std::vector<std::string> labels = short_numbers(levels);
     for (std::size_t k = 0; k < plot_.bands; ++k) {
       const double y = bottom_ - static_cast<double>(k + 1) * step;
       put("<rect x=\"", coordinate(x), "\" y=\"", coordinate(y), "\" width=\"16\" height=\"", coordinate(step + 0.5),
           "\" fill=\"", band_color(k), "\"/>");
       if (k + 1 < plot_.bands && (k + 1) % every == 0) {
         put("<text class=\"quiet\" x=\"", coordinate(x + 22), "\" y=\"", coordinate(y), "\" dy=\"0.35em\">",
-            short_number(level(k + 1)), "</text>");
+            labels[(k + 1) / every - 1], "</text>");
       }
     }
   }

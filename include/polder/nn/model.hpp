@@ -57,6 +57,8 @@ class model {
   /// Of the flat parameter vector.
   [[nodiscard]] std::size_t size() const { return layout().size(); }
   [[nodiscard]] std::size_t workspace_size() const { return self_->workspace_size; }
+  /// Of what a kept_hessian holds for each image of its batch.
+  [[nodiscard]] std::size_t kept_size() const { return self_->linearized.fixed(); }
 
   /// The first parameters: each tensor from its layer's distribution, as a function of the seed and the tensor's place
   /// in the layout alone.
