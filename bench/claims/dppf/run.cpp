@@ -59,7 +59,7 @@ void measure_width(json& line, const polder_train::options& o, const images_loss
                    const std::vector<std::vector<float>>& models) {
   const std::uint64_t steps = o.epochs * o.steps_per_epoch;
   const std::uint64_t last_round = (steps / o.period) * o.period;
-  line["last_rate"] = o.rate(o.steps_per_epoch).at(last_round - o.period, steps);
+  line["last_rate"] = o.rate().at(last_round - o.period, steps);
   line["momentum"] = o.momentum;
   line["weight_decay"] = o.weight_decay;
   line["curvature_along_gaps"] = curvature_along_gaps(f, models);
