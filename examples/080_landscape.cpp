@@ -65,7 +65,7 @@ int main(int argc, char** argv) {
     std::vector<std::vector<double>> ends(worker_count, std::vector<double>(model.size()));
     polder::run_workers(worker_count, [&](auto& comm) {
       const auto rank = static_cast<std::size_t>(comm.rank());
-      auto own = model.on(places.subspan(2 * each * rank, 2 * each), arms.subspan(each * rank, each));
+      auto own = model.on(places.subspan(rank * 2 * each, 2UL * each), arms.subspan(rank * each, each));
       model.initialize(ends[rank], 1);
       const auto sentence = polder::recipes::dppf({.tau = 4, .alpha = 0.1, .lambda = lambda, .beta = 0.9});
       polder::worker worker(sentence, backend, comm, everyone, own, point(ends[rank]), {.lr = {.base = 0.05}});
