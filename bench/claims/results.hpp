@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "claims/plan.hpp"
+#include "claims/planned_runs.hpp"
 #include "claims/sample.hpp"
 #include "claims/schedule.hpp"
 #include "polder/io/json.hpp"
@@ -23,35 +24,15 @@ struct kind {
   std::string alpha;
 };
 
-class results {
+class results : public planned_runs<job> {
  public:
-  /// Keeps the lines of runs that the set has; what it does not have (any more) counts nowhere.
-  results(const run_set& set, const std::vector<json>& lines) {
-    auto look_up = [&](const job& j) -> const json& {
-      static const json none{{"failed", "not run"}};
-      ++planned_;
-      const std::string command = j.command();
-      for (const json& line : lines) {
-        if (line.at("settings").as_unsigned() != settings_version || text_of(line, "command") != command) continue;
-        lines_.push_back({&line, j});
-        return line;
-      }
-      return none;
-    };
-    for_all_runs(set, "all", look_up);
-  }
+  results(const run_set& set, const std::vector<json>& lines)
+      : planned_runs(lines, settings_version, [&](auto& look_up) { for_all_runs(set, "all", look_up); }) {}
 
-  struct run_line {
-    const json* line;
-    job what;
-    [[nodiscard]] bool failed() const { return line->find("failed") != nullptr; }
-  };
-  [[nodiscard]] const std::vector<run_line>& lines() const { return lines_; }
-  [[nodiscard]] std::size_t planned() const { return planned_; }
   /// The lines of a kind that were done to compare, whether they failed or not.
   [[nodiscard]] std::vector<const run_line*> of(const kind& k) const {
     std::vector<const run_line*> found;
-    for (const run_line& each : lines_) {
+    for (const run_line& each : lines()) {
       const job& j = each.what;
       if (j.purpose == "compare" && j.method == k.method && j.with.codec == k.codec && j.graph == k.graph &&
           j.alpha == k.alpha) {
@@ -88,10 +69,6 @@ class results {
     const kind whole{k.method, "none", k.graph, k.alpha};
     return ratio(summary(whole, "bytes_sent_per_worker"), summary(k, "bytes_sent_per_worker"));
   }
-
- private:
-  std::vector<run_line> lines_;
-  std::size_t planned_ = 0;
 };
 
 }  // namespace polder_claims

@@ -10,6 +10,7 @@
 #include "claims/dppf/plan.hpp"
 #include "claims/dppf/schedule.hpp"
 #include "claims/page.hpp"
+#include "claims/planned_runs.hpp"
 #include "claims/sample.hpp"
 #include "polder/io/json.hpp"
 
@@ -22,35 +23,14 @@ struct kind {
   std::string period;
 };
 
-/// The lines of a set's runs; what the set does not have (any more) counts nowhere.
-class results {
+class results : public planned_runs<job> {
  public:
-  struct run_line {
-    const json* line;
-    job what;
-    [[nodiscard]] bool failed() const { return line->find("failed") != nullptr; }
-  };
+  results(const run_set& set, const std::vector<json>& lines)
+      : planned_runs(lines, settings_version, [&](auto& look_up) { for_all_runs(set, "all", look_up); }) {}
 
-  results(const run_set& set, const std::vector<json>& lines) {
-    auto look_up = [&](const job& j) -> const json& {
-      static const json none{{"failed", "not run"}};
-      ++planned_;
-      const std::string command = j.command();
-      for (const json& line : lines) {
-        if (line.at("settings").as_unsigned() != settings_version || text_of(line, "command") != command) continue;
-        lines_.push_back({&line, j});
-        return line;
-      }
-      return none;
-    };
-    for_all_runs(set, "all", look_up);
-  }
-
-  [[nodiscard]] const std::vector<run_line>& lines() const { return lines_; }
-  [[nodiscard]] std::size_t planned() const { return planned_; }
   /// The line of a job; nullptr if it has not been run.
   [[nodiscard]] const json* find(const job& j) const {
-    for (const run_line& each : lines_) {
+    for (const run_line& each : lines()) {
       if (each.what.command() == j.command()) return each.line;
     }
     return nullptr;
@@ -60,7 +40,7 @@ class results {
   template <class Read>
   [[nodiscard]] sample each(const kind& k, Read read) const {
     sample values;
-    for (const run_line& each : lines_) {
+    for (const run_line& each : lines()) {
       if (!is(each, k) || each.failed()) continue;
       const double value = read(*each.line);
       if (std::isfinite(value)) values.of[each.what.seed] = value;
@@ -82,7 +62,7 @@ class results {
   }
   [[nodiscard]] std::size_t failed(const kind& k) const {
     std::size_t count = 0;
-    for (const run_line& each : lines_) count += is(each, k) && each.failed() ? 1 : 0;
+    for (const run_line& each : lines()) count += is(each, k) && each.failed() ? 1 : 0;
     return count;
   }
 
@@ -92,9 +72,6 @@ class results {
     return j.purpose == "compare" && j.method == k.of->title && j.workers == k.workers &&
            (!k.of->has_period || j.period == k.period);
   }
-
-  std::vector<run_line> lines_;
-  std::size_t planned_ = 0;
 };
 
 /// Writes PATH.md, and the pictures that it shows beside it. What has not been run yet is said to be missing.
