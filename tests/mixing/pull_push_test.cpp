@@ -178,6 +178,20 @@ TEST_CASE("local momentum that is never communicated nor reset narrows the valle
         Approx(0.907324386774).margin(5e-12));
 }
 
+TEST_CASE("in more dimensions gaps turn about local momentum, and shrink by the determinant of a round") {
+  // The determinant of one step is beta for heavy ball and beta (1 - eta h) for Nesterov; a round has four of them.
+  const std::vector<double> h(6, 0.3);
+  const auto expected = [](double step) { return lambda / (1.0 - (1.0 - alpha) * std::pow(step, 4)); };
+  for (const std::size_t workers : {2, 4}) {
+    CAPTURE(workers);
+    const auto start = random_start(workers, h.size());
+    CHECK(width(on_quadratic(start, h, chain{weight_decay{0.01}, momentum{0.9}}, 0.05, 1200)) ==
+          Approx(expected(0.9)).margin(5e-12));
+    CHECK(width(on_quadratic(start, h, chain{weight_decay{0.01}, nesterov{0.9}}, 0.05, 1200)) ==
+          Approx(expected(0.9 * (1.0 - 0.05 * 0.31))).margin(5e-12));
+  }
+}
+
 TEST_CASE("anisotropic quadratic, two workers: the gap turns into the flattest direction") {
   const auto x = on_quadratic(random_start(2, 4), {1.0, 0.3, 0.05, 0.2}, chain<>{}, 0.1, 1500);
   CHECK(width(x) == Approx(4.242125257115).margin(5e-12));

@@ -55,13 +55,13 @@ std::vector<std::uint64_t> ends(const Period& period, std::uint64_t steps, const
 }
 using steps_of = std::vector<std::uint64_t>;
 
-TEST_CASE("a constant period ends rounds after tau, 2 tau, ... and leaves the last partial one") {
-  CHECK(ends(constant_period{4}, 14, {}) == steps_of{4, 8, 12});
+TEST_CASE("a constant period ends rounds after tau, 2 tau, ... and the last one with the run") {
+  CHECK(ends(constant_period{4}, 14, {}) == steps_of{4, 8, 12, 14});
   CHECK(ends(std::uint64_t{5}, 10, {}) == steps_of{5, 10});
 }
 
 TEST_CASE("post-local averages each step, then every tau") {
-  CHECK(ends(post_local{3, 4}, 14, {}) == steps_of{1, 2, 3, 7, 11});
+  CHECK(ends(post_local{3, 4}, 14, {}) == steps_of{1, 2, 3, 7, 11, 14});
   CHECK(ends(post_local{0, 4}, 14, {}) == ends(constant_period{4}, 14, {}));
   CHECK(ends(post_local{20, 4}, 5, {}) == steps_of{1, 2, 3, 4, 5});
   // SWAP: the rest of the run is one round.

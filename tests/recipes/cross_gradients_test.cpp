@@ -125,7 +125,7 @@ TEST_CASE("cross-gradients in every step go with mixing every few steps") {
     for (std::size_t i = 0; i < workers; ++i) {
       for (std::size_t j = 0; j < workers; ++j) g[i][j] = s.f.gradient(i, x[j]);
     }
-    rows next = (t + 1) % tau == 0 ? mix(s.problem, x, 1.0) : x;
+    rows next = (t + 1) % tau == 0 || t + 1 == steps ? mix(s.problem, x, 1.0) : x;
     for (std::size_t i = 0; i < workers; ++i) {
       const auto whole = s.mean(0.5)(i, g);
       for (std::size_t k = 0; k < dimension; ++k) next[i][k] -= s.problem.lr(t) * whole[k];

@@ -132,7 +132,7 @@ TEST_CASE("quasi-global momentum over rounds of several steps sees the displacem
       }
     }
     x = half;
-    if ((t + 1) % tau != 0) continue;
+    if ((t + 1) % tau != 0 && t + 1 != steps) continue;
     x = mix(s.problem, half, 1.0);
     for (std::size_t i = 0; i < workers; ++i) {
       for (std::size_t k = 0; k < dimension; ++k) {

@@ -51,7 +51,7 @@ inline std::size_t tensor_of(std::size_t i, const std::vector<std::size_t>& begi
   return static_cast<std::size_t>(std::upper_bound(begins.begin(), begins.end(), i) - begins.begin()) - 1;
 }
 
-/// Local Nesterov steps, each followed by x <- x + proximal (last target - x); after step tau, 2 tau, … the round:
+/// Local Nesterov steps, each followed by x <- x + proximal (last target - x); after step tau, 2 tau, … and the last one the round:
 ///     x_m <- x_half_m + strength (target - y_m) + lambda (u_m or u_m - mean u)
 inline pulled stacked_pulls(const stacked_problem& p, rows x, std::size_t count, std::size_t tau, double beta,
                             const pull_terms& o) {
@@ -71,7 +71,7 @@ inline pulled stacked_pulls(const stacked_problem& p, rows x, std::size_t count,
         for (std::size_t i = 0; i < p.d; ++i) row[i] += o.proximal * (last[i] - row[i]);
       }
     }
-    if ((t + 1) % tau != 0) continue;
+    if ((t + 1) % tau != 0 && t + 1 != count) continue;
     ++rounds;
 
     const rows y = o.to == toward::elastic_before ? before : x;

@@ -127,14 +127,14 @@ inline rows stacked_qgm(const stacked_problem& p, rows x, std::size_t steps, dou
   return x;
 }
 
-/// Local steps with Nesterov momentum; after step tau, 2 tau, …: x <- x - alpha d + lambda u (exact: - lambda mean u).
+/// Local steps with Nesterov momentum; after step tau, 2 tau, … and the last: x <- x - alpha d + lambda u (exact: - lambda mean u).
 inline rows stacked_pull_push(const stacked_problem& p, rows x, std::size_t steps, std::size_t tau, double beta,
                               double alpha, const std::function<double(std::size_t)>& lambda, bool exact) {
   rows m = zeros_like(p);
   std::size_t round = 0;
   for (std::size_t t = 0; t < steps; ++t) {
     x = nesterov_step(p, x, m, t, beta);
-    if ((t + 1) % tau != 0) continue;
+    if ((t + 1) % tau != 0 && t + 1 != steps) continue;
     const auto mean = mean_of(x);
     rows u = zeros_like(p);
     for (std::size_t i = 0; i < p.n; ++i) {

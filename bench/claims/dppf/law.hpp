@@ -1,20 +1,28 @@
 // What the valley width should be: the closed forms of pull and push on a bowl.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
 
 namespace polder_claims::dppf {
 
-/// By what the tau local steps of a round multiply a gap along a direction of curvature h (weight decay included), once
-/// the rounds repeat themselves: Nesterov momentum beta, local and never reset,
+/// What is left at the end of a round of a gap r that a communication made r_after: rho = r / r_after, along directions of
+/// curvature h (weight decay included), once the rounds repeat themselves. Nesterov momentum beta is local and never
+/// reset, and tau local steps make of a gap x and its velocity v
 ///
-///     (x, v) <- T (x, v),    T = [[1 - eta h (1 + beta), -eta beta^2], [h, beta]],    Q = T^tau
-///     rho = Q_11 + Q_12 Q_21 / (1 - Q_22)
+///     (x, v) <- Q (x, v),    Q = T^tau,    T = [[1 - eta h (1 + beta), -eta beta^2], [h, beta]]
 ///
-/// Without momentum it is (1 - eta h)^tau. Good for rho >= 0: below, gaps change sides in every round, and the momentum with
-/// them.
+/// A communication then multiplies x by c = 1 - alpha + lambda / r. While r is large, c is small and all gaps shrink; they
+/// stand still at the smallest c for which diag(c, 1) Q has an eigenvalue of modulus 1, and rho is 1 / c:
+///
+///     rho = max( (Q_11 - det Q) / (1 - Q_22),    eigenvalue 1: every gap keeps its direction
+///                -(Q_11 + det Q) / (1 + Q_22),   eigenvalue -1: gaps change sides in every round
+///                det Q )                         a complex pair: gaps turn in the plane of x and v
+///
+/// Gaps turn in two dimensions or more. On a line they cannot, and the first term holds there, or the second.
+/// Without momentum rho is |1 - eta h|^tau.
 [[nodiscard]] inline double gap_factor(double h, double eta, double beta, std::uint64_t tau) {
   using matrix = std::array<double, 4>;
   const matrix t{1.0 - eta * h * (1.0 + beta), -eta * beta * beta, h, beta};
@@ -22,7 +30,10 @@ namespace polder_claims::dppf {
   for (std::uint64_t step = 0; step < tau; ++step) {
     q = {t[0] * q[0] + t[1] * q[2], t[0] * q[1] + t[1] * q[3], t[2] * q[0] + t[3] * q[2], t[2] * q[1] + t[3] * q[3]};
   }
-  return q[0] + q[1] * q[2] / (1.0 - q[3]);
+  const double determinant = q[0] * q[3] - q[1] * q[2];
+  const double kept = (q[0] - determinant) / (1.0 - q[3]);
+  const double flipped = -(q[0] + determinant) / (1.0 + q[3]);
+  return std::max({kept, flipped, determinant});
 }
 
 /// The valley width right after a communication, without noise: r = lambda / (1 - (1 - alpha) rho).

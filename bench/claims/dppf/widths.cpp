@@ -103,9 +103,9 @@ void tell_quadratics(page& to, const results& all) {
   to.put("- that the width is what the formula says, without momentum: ", plain.told());
   to.put("- the same with momentum: ", momentum.told());
   to.put(
-      "\nThe formula with momentum takes gaps to keep their directions. In more than one dimension they may turn from "
-      "round",
-      " to round, and then shrink less.\n");
+      "\nWith momentum, gaps in more than one dimension may turn about their velocities from round to round; rho knows "
+      "it",
+      " (`bench/claims/dppf/law.hpp`). On a line, where they cannot turn, the valley is narrower.\n");
 }
 
 void tell_network(page& to, const std::string& network, const std::vector<width_found>& widths) {

@@ -92,10 +92,10 @@ struct averaged_in_time {
       return mixing.rounds_in(steps);
     }
   }
-  [[nodiscard]] double early_gamma(std::uint64_t step) const
-    requires requires(const Mixing inner) { inner.early_gamma(step); }
+  [[nodiscard]] double early_gamma(std::uint64_t step, std::uint64_t total_steps) const
+    requires requires(const Mixing inner) { inner.early_gamma(step, total_steps); }
   {
-    return mixing.early_gamma(step);
+    return mixing.early_gamma(step, total_steps);
   }
   template <class Weights>
   void check(const Weights& weights) const

@@ -90,7 +90,7 @@ struct choco_before_step {
   void check(const topology::mixing_matrix& weights) const {
     detail::check_for_compression(weights, "choco_before_step", "in a copy for each of them");
   }
-  [[nodiscard]] double early_gamma(std::uint64_t /*step*/) const { return gamma; }
+  [[nodiscard]] double early_gamma(std::uint64_t /*step*/, std::uint64_t /*total_steps*/) const { return gamma; }
 
   template <class Context, class B, class T>
   void begin(Context& ctx, state<B, T>& s) const {

@@ -34,7 +34,8 @@ concept counts_rounds = requires(const Mixing mixing) { mixing.rounds_in(std::ui
 ///     x+ = mixing(x_half)  if the period says that a round ends,  else  x+ = x_half       for local steps t = 0, 1, …
 ///
 /// Parameters: period, a whole number tau (rounds end after local steps tau, 2 tau, …) or a synchronization rule: post_local,
-/// qsr, loss_adaptive, drift_triggered. Of a constant period a last partial round stays as it is: evaluation averages.
+/// qsr, loss_adaptive, drift_triggered. The last round ends with the run, however short it is, if the run's length is known
+/// (total_steps of the worker).
 /// Update rules that observe the mixing see a whole round: the parameters at its start and the sum of its learning rates.
 ///
 /// State: that of period and inner rule. Sends what the inner rule sends, once a round.
@@ -69,13 +70,13 @@ struct every {
   [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps, const learning_rate& rates = {}) const {
     return mixing.rounds_in(period.rounds_in(steps, rates));
   }
-  [[nodiscard]] double early_gamma(std::uint64_t step) const
+  [[nodiscard]] double early_gamma(std::uint64_t step, std::uint64_t total_steps) const
     requires requires(const Period when, const Mixing inner) {
-      when.ends_round(step);
-      inner.early_gamma(step);
+      when.ends_round(step, total_steps);
+      inner.early_gamma(step, total_steps);
     }
   {
-    return period.ends_round(step) ? mixing.early_gamma(step) : 0.0;
+    return period.ends_round(step, total_steps) ? mixing.early_gamma(step, total_steps) : 0.0;
   }
   template <class Weights>
   void check(const Weights& weights) const

@@ -49,7 +49,9 @@ struct gossip {
   [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps) const { return steps; }
   void check(const topology::mixing_matrix& weights) const { topology::check(weights); }
   [[nodiscard]] double consensus_step(const state&) const { return gamma; }
-  [[nodiscard]] double early_gamma(std::uint64_t /*step*/) const { return of == mixed::before_step ? gamma : 0.0; }
+  [[nodiscard]] double early_gamma(std::uint64_t /*step*/, std::uint64_t /*total_steps*/) const {
+    return of == mixed::before_step ? gamma : 0.0;
+  }
 
   template <class Context, class Observation>
   bool mix(Context& ctx, state&, const Observation& observation) const {

@@ -21,10 +21,11 @@ namespace polder {
 ///  2. `m.mix(ctx, state, observation)` brings `ctx.params.half()` (the local step) into agreement with the other
 ///     workers, runs the update rule's observation in the same pass, and ends the step by a change of roles
 ///     (`adopt_next`, `adopt_half` or `continue_round`). Returns true if a round ended.
-///  3. `m.rounds_in(steps)` is the number of rounds in that many steps, 0 where only the run can tell; a rule whose rounds
-///     depend on the learning rate has `m.rounds_in(steps, rates)` as well.
-///  4. Optional: `m.early_gamma(step)` is the consensus step with which the mixing of that step will combine the
-///     parameters before the step, 0 if it will not. Where it is not 0, the rule must look for `ctx.has_mixture()`.
+///  3. `m.rounds_in(steps)` is the number of rounds of a run of that many steps, 0 where only the run can tell; a rule
+///     whose rounds depend on the learning rate has `m.rounds_in(steps, rates)` as well.
+///  4. Optional: `m.early_gamma(step, total_steps)` is the consensus step with which the mixing of that step of a run of
+///     total_steps (0 where unknown) will combine the parameters before the step, 0 if it will not. Where it is not 0, the
+///     rule must look for `ctx.has_mixture()`.
 ///  5. Optional: `m.check(weights)` throws config_error if the mixing matrix does not suit the rule.
 ///  6. Optional: `m.begin(ctx, state)` runs once before the first step, when `ctx.params.x()` holds the start. A rule that
 ///     sends the parameters in messages of its own says so there (`ctx.carry_parameters`).

@@ -34,6 +34,10 @@ struct no_state {
 [[nodiscard]] inline std::uint64_t steps_left(std::uint64_t total, std::uint64_t done) {
   return total > done ? total - done : total == 0 ? ~std::uint64_t{0} : 0;
 }
+/// The rounds of a run of `steps` in rounds of tau; the last one may be shorter.
+[[nodiscard]] constexpr std::uint64_t rounds_of(std::uint64_t steps, std::uint64_t tau) {
+  return steps / tau + (steps % tau != 0 ? 1 : 0);
+}
 /// A period as a whole number from 1 to `most`.
 [[nodiscard]] inline std::uint64_t whole_period(double period, std::uint64_t most) {
   if (!(period < static_cast<double>(most))) return std::max<std::uint64_t>(most, 1);
@@ -42,7 +46,8 @@ struct no_state {
 
 }  // namespace detail
 
-/// A round after local steps tau, 2 tau, …; tau >= 1. A last partial round stays as it is: evaluation averages.
+/// A round after local steps tau, 2 tau, …; tau >= 1. As with every rule, the last round ends with the run, if its length is
+/// known.
 struct constant_period {
   std::uint64_t tau = 1;
   constexpr constant_period(std::uint64_t steps = 1) : tau(steps) {}
@@ -53,12 +58,16 @@ struct constant_period {
     require<config_error>(tau >= 1, "every: tau is 0 but a round has at least 1 step");
     return {};
   }
-  [[nodiscard]] bool ends_round(std::uint64_t step) const { return (step + 1) % tau == 0; }
+  [[nodiscard]] bool ends_round(std::uint64_t step, std::uint64_t total_steps) const {
+    return (step + 1) % tau == 0 || step + 1 == total_steps;
+  }
   template <class Context>
   [[nodiscard]] bool ends_round(Context& ctx, detail::no_state&) const {
-    return ends_round(ctx.step);
+    return ends_round(ctx.step, ctx.total_steps);
   }
-  [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps, const learning_rate&) const { return steps / tau; }
+  [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps, const learning_rate&) const {
+    return detail::rounds_of(steps, tau);
+  }
 };
 
 /// Post-local: a round after each of the first `start` steps, then one every tau steps.
@@ -81,11 +90,11 @@ struct post_local {
     if (done <= start) return true;
     require<config_error>(tau > 0 || ctx.total_steps > 0,
                           "post_local: tau is 0, one round at the end of the run: set total_steps of the worker");
-    return tau > 0 ? (done - start) % tau == 0 : done == ctx.total_steps;
+    return done == ctx.total_steps || (tau > 0 && (done - start) % tau == 0);
   }
   [[nodiscard]] std::uint64_t rounds_in(std::uint64_t steps, const learning_rate&) const {
     if (steps <= start) return steps;
-    return start + (tau > 0 ? (steps - start) / tau : 1);
+    return start + (tau > 0 ? detail::rounds_of(steps - start, tau) : 1);
   }
 };
 

@@ -134,7 +134,9 @@ class worker {
     if constexpr (minibatch_objective<F>) f_.select_batch(ctx_.step);
     ctx_.lr = options_.lr.at(ctx_.step, options_.total_steps);
     ctx_.round_lr += ctx_.lr;
-    if constexpr (requires { mixing_.early_gamma(ctx_.step); }) ctx_.early_gamma = mixing_.early_gamma(ctx_.step);
+    if constexpr (requires { mixing_.early_gamma(ctx_.step, ctx_.total_steps); }) {
+      ctx_.early_gamma = mixing_.early_gamma(ctx_.step, ctx_.total_steps);
+    }
 
     const double loss = detail::take_gradient(gradient_, ctx_, gradient_state_, f_, g_.view());
     require_finite_loss(ctx_, loss);
