@@ -22,7 +22,8 @@ namespace polder_claims::dppf {
 ///                det Q )                         a complex pair: gaps turn in the plane of x and v
 ///
 /// Gaps turn in two dimensions or more. On a line they cannot, and the first term holds there, or the second.
-/// Without momentum rho is |1 - eta h|^tau.
+/// Without momentum rho is |1 - eta h|^tau. Good while |Q_22| < 1: else velocities grow by themselves, and nothing stands
+/// still.
 [[nodiscard]] inline double gap_factor(double h, double eta, double beta, std::uint64_t tau) {
   using matrix = std::array<double, 4>;
   const matrix t{1.0 - eta * h * (1.0 + beta), -eta * beta * beta, h, beta};
