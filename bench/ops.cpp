@@ -3,7 +3,7 @@
 
 #include "polder/backend/eigen.hpp"
 #include "polder/backend/reference.hpp"
-#include "support/passes.hpp"
+#include "support/host_passes.hpp"
 
 namespace {
 

@@ -2,7 +2,7 @@
 #include <benchmark/benchmark.h>
 
 #include "polder/backend/thrust.hpp"
-#include "support/passes.hpp"
+#include "support/host_passes.hpp"
 
 namespace {
 

@@ -1,0 +1,62 @@
+#!/bin/sh
+# Everything that needs a GPU, in one command, without a network: builds with nvcc for the GPU found, runs the CUDA tests,
+# runs them again under compute-sanitizer where it is installed, times the fused passes, and writes one Markdown table.
+#   sh tests/gpu.sh [FILE]      default: docs/results/gpu.md
+#   CUDA_HOME          the toolkit, where nvcc is not on the PATH
+#   CMAKE_PREFIX_PATH  where Eigen 3.4 and Catch2 2 are, where no package installed them
+#   POLDER_JOBS        how many compilers at a time (all processors)
+# Exit status 0 where there is no GPU, with the word "skipped"; not zero when something failed.
+set -eu
+cd "$(dirname "$0")/.."
+file=${1:-docs/results/gpu.md}
+
+gpu=$( (nvidia-smi --query-gpu=name,driver_version,compute_cap --format=csv,noheader 2>/dev/null || true) | head -n 1)
+if [ -z "$gpu" ]; then
+  echo "skipped: no GPU"
+  exit 0
+fi
+nvcc=
+for candidate in "$(command -v nvcc || true)" "${CUDA_HOME:-}/bin/nvcc" /usr/local/cuda*/bin/nvcc; do
+  if [ -z "$nvcc" ] && [ -x "$candidate" ]; then nvcc=$candidate; fi
+done
+if [ -z "$nvcc" ]; then
+  echo "gpu.sh: there is a GPU ($gpu) but no nvcc: install the CUDA toolkit, or set CUDA_HOME" >&2
+  exit 1
+fi
+sanitizer=$(command -v compute-sanitizer || true)
+if [ -z "$sanitizer" ] && [ -x "$(dirname "$nvcc")/compute-sanitizer" ]; then sanitizer=$(dirname "$nvcc")/compute-sanitizer; fi
+architecture=$(echo "${gpu##*,}" | tr -dc 0-9)
+
+jobs=${POLDER_JOBS:-$(nproc)}
+CUDA_HOME=$(dirname "$(dirname "$nvcc")")
+export CUDA_HOME
+cmake --preset cuda -D "CMAKE_CUDA_ARCHITECTURES=$architecture"
+cmake --build build/cuda -j "$jobs" --target polder_test_thrust_cuda bench_ops_cuda
+tests=build/cuda/tests/cuda/polder_test_thrust_cuda
+
+"$tests"
+checked="not installed here"
+if [ -n "$sanitizer" ]; then
+  "$sanitizer" --tool memcheck --leak-check full --error-exitcode 1 "$tests"
+  # Races are looked for access by access, so in the backend's own tests only.
+  "$sanitizer" --tool racecheck --error-exitcode 1 "$tests" "[thrust]"
+  checked="memcheck and racecheck found nothing"
+fi
+
+mkdir -p "$(dirname "$file")"
+{
+  echo "# Measured on a GPU"
+  echo
+  echo "Written by \`sh tests/gpu.sh\`; nothing here is edited by hand. The tests passed before; compute-sanitizer: $checked."
+  echo
+  echo "- GPU, driver and compute capability: $gpu"
+  echo "- compiler: $("$nvcc" --version | sed -n 's/.*release \([^,]*\),.*/nvcc \1/p')"
+  echo "- commit: $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
+  echo
+  echo "Fused passes: the bytes that one moves, the median time of a call, and its rate beside that of a copy from device to"
+  echo "device memory over as much memory in the same run."
+  echo
+  build/cuda/bench/bench_ops_cuda
+} >"$file.tmp"
+mv "$file.tmp" "$file"
+echo "wrote $file"
