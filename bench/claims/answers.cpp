@@ -53,7 +53,7 @@ void compare_errors(page& to, const results& all, const method& m, const kind& m
   const kind other{m.bases.front(), mine.codec, mine.graph, mine.alpha};
   const sample share = ratio(all.summary(mine, key), all.summary(other, key));
   if (share.empty()) return;
-  to.put("- `", mine.codec, "`, alpha ", mine.alpha, ": ", m.title, " has ", told(share, 2), " times the ", name,
+  to.put("- `", mine.codec, "`, alpha ", mine.alpha, ": ", m.title, " has ", told_ratio(share, 2), " times the ", name,
          " of ", other.method, "; that it is smaller: ", verdict_below_one(share));
 }
 
@@ -173,7 +173,7 @@ void tell_flatness(page& to, const run_set& set, const results& all) {
               ratio(all.flatness({m->title, k, on.name, alpha}), all.flatness({m->bases.front(), k, on.name, alpha}));
           if (share.empty()) continue;
           to.put("- ", on.name, ", ", k == "none" ? "not compressed" : "`" + k + "`", ", alpha ", alpha, ": ", m->title,
-                 " has ", told(share, 2), " times the largest eigenvalue of ", m->bases.front(),
+                 " has ", told_ratio(share, 2), " times the largest eigenvalue of ", m->bases.front(),
                  "; that it is smaller: ", verdict_below_one(share));
         }
       }

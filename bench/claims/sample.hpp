@@ -89,11 +89,25 @@ template <class Function>
   if (!(gains.mean() > 0)) return "**did not hold**" + seeds;
   return (gains.positive() == gains.size() ? "**held**" : "**held in the mean only**") + seeds;
 }
+/// By how much ratios are below 1: -log of each, so that a half and a double cancel.
+[[nodiscard]] inline sample below_one(const sample& share) {
+  sample gains;
+  for (const auto& [seed, value] : share.of) gains.of[seed] = -std::log(value);
+  return gains;
+}
 /// The claim that `share` is below 1.
-[[nodiscard]] inline std::string verdict_below_one(const sample& share) {
-  sample rest;
-  for (const auto& [seed, value] : share.of) rest.of[seed] = 1.0 - value;
-  return verdict(rest);
+[[nodiscard]] inline std::string verdict_below_one(const sample& share) { return verdict(below_one(share)); }
+
+/// A ratio for each seed: the geometric mean, and the least and the greatest one: "0.45 (0.40 to 0.51)".
+[[nodiscard]] inline std::string told_ratio(const sample& share, int digits) {
+  if (share.empty()) return "–";
+  std::string cell = fixed(std::exp(-below_one(share).mean()), digits);
+  if (share.size() > 1) {
+    const auto by_value = [](const auto& a, const auto& b) { return a.second < b.second; };
+    const auto [least, greatest] = std::ranges::minmax_element(share.of, by_value);
+    cell += polder::text(" (", fixed(least->second, digits), " to ", fixed(greatest->second, digits), ")");
+  }
+  return cell;
 }
 
 }  // namespace polder_claims

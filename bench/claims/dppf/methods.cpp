@@ -1,5 +1,6 @@
 // The methods beside each other: errors, flatness, bytes and time.
 #include <cstddef>
+#include <ranges>
 #include <string>
 #include <utility>
 #include <vector>
@@ -55,8 +56,39 @@ void tell_errors(page& to, const run_set& set, const results& all) {
     if (const std::size_t failed = all.failed(k); failed > 0) cell += text(" (", failed, " failed)");
     return cell;
   });
+  to.put(
+      "A pull's name alone is the pull without push, at rounds only: LSGD, MGRAWA and LGRAWA without the local pull to "
+      "the",
+      " last target that their recipes have besides. Without a push the pull was tuned, with one the push: see "
+      "Tuning.\n");
   to.put("Training error in %, of the same model on all training images of the runs:\n");
   table(to, set, [&](const kind& k) { return told(all.train_error(k), 2); });
+}
+
+/// A method against another: what it gains with each seed, and whether the claim that it gains has held. A run of its own
+/// that failed is against it; where only the other's failed, the seed is left out.
+struct contest {
+  sample gains;
+  std::size_t missing = 0;  ///< seeds that have not been run
+  std::size_t lost = 0;     ///< seeds in which the method itself failed
+
+  [[nodiscard]] bool decided() const { return missing == 0 && (lost > 0 || !gains.empty()); }
+  [[nodiscard]] bool held() const { return lost == 0 && gains.positive() == gains.size(); }
+  [[nodiscard]] bool held_in_mean() const { return lost == 0 && gains.mean() > 0; }
+  [[nodiscard]] std::string told() const {
+    if (missing > 0) return gains.empty() ? "not run yet" : "not all seeds yet";
+    if (lost > 0) return text("**did not hold** (", lost, " of its runs failed)");
+    return gains.empty() ? "nothing to compare: the other's runs failed" : verdict(gains);
+  }
+};
+contest contest_of(const run_set& set, const results& all, const kind& mine, const kind& other, sample gains) {
+  contest found{.gains = std::move(gains)};
+  for (const std::string& seed : set.seeds) {
+    const auto* const own = all.with_seed(mine, seed);
+    found.missing += own == nullptr || all.with_seed(other, seed) == nullptr ? 1 : 0;
+    found.lost += own != nullptr && own->failed() ? 1 : 0;
+  }
+  return found;
 }
 
 /// By how much a method's errors are below those of others, in points.
@@ -70,12 +102,13 @@ void tell_gains(page& to, const run_set& set, const results& all) {
         std::vector<std::string> cells{m->title, workers, period};
         std::size_t column = 0;
         for (const std::string& other : {m->base, local_sgd_qsr, sgd, sam}) {
-          const sample gain =
-              difference(all.test_error({titled(set, other), workers, period}), all.test_error({m, workers, period}));
-          cells.push_back(gain.empty() ? "not run yet" : told_signed(gain, 2) + ": " + verdict(gain));
-          if (!gain.empty()) {
+          const kind mine{m, workers, period}, theirs{titled(set, other), workers, period};
+          const contest c =
+              contest_of(set, all, mine, theirs, difference(all.test_error(theirs), all.test_error(mine)));
+          cells.push_back(c.gains.empty() ? c.told() : told_signed(c.gains, 2) + ": " + c.told());
+          if (c.decided()) {
             ++known[column];
-            if (gain.mean() > 0) ++(gain.positive() == gain.size() ? held : mean_only)[column];
+            if (c.held_in_mean()) ++(c.held() ? held : mean_only)[column];
           }
           ++column;
         }
@@ -98,23 +131,31 @@ void tell_flatness(page& to, const run_set& set, const results& all) {
   to.put("The largest eigenvalue of the Hessian of the training loss on ", set.measured_images,
          " images (without weight decay) at the evaluated model: Lanczos on exact products, to 1 % or 60 products.\n");
   table(to, set, [&](const kind& k) { return told(all.number(k, "largest_eigenvalue"), 2); });
+  std::size_t decided = 0, held = 0;
   for (const method* const m : pushed_methods(set)) {
     for (const std::string& workers : set.workers) {
       for (const std::string& period : set.periods) {
-        const sample share = ratio(all.number({m, workers, period}, "largest_eigenvalue"),
-                                   all.number({titled(set, m->base), workers, period}, "largest_eigenvalue"));
-        if (share.empty()) continue;
-        to.put("- ", m->title, ", ", workers, " workers, period ", period, ": ", told(share, 2),
-               " times the largest eigenvalue of ", m->base, "; that it is smaller: ", verdict_below_one(share));
+        const kind mine{m, workers, period}, theirs{titled(set, m->base), workers, period};
+        const sample share = ratio(all.number(mine, "largest_eigenvalue"), all.number(theirs, "largest_eigenvalue"));
+        const contest c = contest_of(set, all, mine, theirs, below_one(share));
+        if (!c.decided()) continue;
+        to.put("- ", m->title, ", ", workers, " workers, period ", period, ": ", told_ratio(share, 2),
+               " times the largest eigenvalue of ", m->base, "; that it is smaller: ", c.told());
+        ++decided;
+        held += c.held() ? 1 : 0;
       }
     }
   }
+  if (decided > 0) to.put("- over all settings: smaller in every seed in ", held, " of ", decided);
   to.put();
   to.put(
       "Mean valley: from the workers' average in each worker's direction, how far until the loss is twice that of the",
       " average, on the same images. Workers that end equal (QSR after its last average, synchronous methods) have no",
-      " direction: –.\n");
-  table(to, set, [&](const kind& k) { return told(all.number(k, "mean_valley"), 2); });
+      " direction: –. A run with a direction in which the loss never gets there is marked as open.\n");
+  table(to, set, [&](const kind& k) {
+    const std::size_t open = all.number(k, "open_valleys").positive();
+    return told(all.number(k, "mean_valley"), 2) + (open == 0 ? "" : text(" (", open, " open)"));
+  });
   to.put("Valley width right after the last communication:\n");
   table(to, set,
         [&](const kind& k) { return k.of->has_period ? told(all.summary(k, "valley_width"), 3) : std::string("–"); });
@@ -142,7 +183,8 @@ std::string error_picture(const run_set& set, const results& all, const std::str
                      .height = 500};
   for (const method& m : set.methods) {
     polder::io::plot_series s{.name = m.title, .drawn = polder::io::plot_series::style::line_and_points};
-    for (const std::string& period : set.periods) {
+    // From few bytes to many, so that a line ends where its name stands.
+    for (const std::string& period : std::views::reverse(set.periods)) {
       const kind k{&m, workers, period};
       const sample error = all.test_error(k);
       const sample bytes = all.summary(k, "bytes_sent_per_worker");

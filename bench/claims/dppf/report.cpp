@@ -17,8 +17,11 @@ void tell_head(page& to, const run_set& set, const results& all) {
          " --partition iid`, batch for each worker, cosine learning rate, Nesterov momentum 0.9, weight decay 1e-4");
   to.put("- seeds: ", listed(set.seeds), "; a seed decides initial weights, shares and order of the images\n");
   to.put(
-      "Numbers are mean ± standard deviation over seeds; differences are paired by seed. A claim has *held* where the",
-      " mean is on its side and every seed is; where not every seed is, it has *held in the mean only*.\n");
+      "Numbers are mean ± standard deviation over seeds; differences and ratios are paired by seed, ratios told by "
+      "their",
+      " geometric mean (the least to the greatest one). A claim has *held* where the mean is on its side and every "
+      "seed",
+      " is; where not every seed is, it has *held in the mean only*.\n");
 }
 
 /// A row for each run that tuned, and which one won.

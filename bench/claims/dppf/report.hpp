@@ -65,6 +65,13 @@ class results : public planned_runs<job> {
     for (const run_line& each : lines()) count += is(each, k) && each.failed() ? 1 : 0;
     return count;
   }
+  /// The run of a kind with this seed; nullptr if it has not been run.
+  [[nodiscard]] const run_line* with_seed(const kind& k, const std::string& seed) const {
+    for (const run_line& each : lines()) {
+      if (is(each, k) && each.what.seed == seed) return &each;
+    }
+    return nullptr;
+  }
 
  private:
   [[nodiscard]] static bool is(const run_line& each, const kind& k) {

@@ -20,22 +20,43 @@ constexpr ps::bootstrap_options draws{.level = 0.95, .draws = 1000, .seed = 1};
 /// Measure and gap of the models that have both.
 struct pairs {
   std::vector<double> measure, gap;
+
+  void add(double of_measure, double of_gap) {
+    measure.push_back(of_measure);
+    gap.push_back(of_gap);
+  }
+  [[nodiscard]] double tau() const { return ps::kendall_tau_b(measure, gap); }
 };
 pairs pairs_of(const std::vector<model_line>& models, const std::string& key) {
   pairs found;
   for (const model_line& m : models) {
-    if (!std::isfinite(m.value(key)) || !std::isfinite(m.gap())) continue;
-    found.measure.push_back(m.value(key));
-    found.gap.push_back(m.gap());
+    if (std::isfinite(m.value(key)) && std::isfinite(m.gap())) found.add(m.value(key), m.gap());
   }
   return found;
 }
 
-/// All of a job but one hyperparameter, as a text.
-std::string rest_of(const job& j, const hyperparameter& varied) {
+/// All of a job but one of its values, as a text.
+std::string rest_of(const job& j, std::string job::*value) {
   job rest = j;
-  rest.*varied.value = "*";
+  rest.*value = "*";
   return rest.command();
+}
+
+/// Models that are alike in all but one value; those without the measure or a gap are left out.
+std::vector<pairs> grouped(const std::vector<model_line>& models, const std::string& key, std::string job::*value) {
+  std::map<std::string, std::vector<model_line>> by_rest;
+  for (const model_line& m : models) by_rest[rest_of(m.what, value)].push_back(m);
+  std::vector<pairs> found;
+  for (const auto& [rest, group] : by_rest) {
+    if (pairs p = pairs_of(group, key); !p.gap.empty()) found.push_back(std::move(p));
+  }
+  return found;
+}
+
+double mean_of(const std::vector<double>& values) {
+  double sum = 0.0;
+  for (const double value : values) sum += value;
+  return sum / static_cast<double>(values.size());
 }
 
 }  // namespace
@@ -46,11 +67,32 @@ std::string correlation::told() const {
 }
 
 correlation correlate(const std::vector<model_line>& models, const std::string& key) {
-  const pairs p = pairs_of(models, key);
-  correlation found{.models = p.gap.size()};
+  const std::vector<pairs> configurations = grouped(models, key, &job::seed);
+  const pairs all = pairs_of(models, key);
+  correlation found{.models = all.gap.size(), .items = configurations.size()};
   if (!found.known()) return found;
-  found.tau = ps::kendall_tau_b(p.measure, p.gap);
-  const ps::interval around = ps::kendall_interval(p.measure, p.gap, draws);
+  found.tau = all.tau();
+  const auto of_drawn = [&](std::span<const std::size_t> items) {
+    pairs drawn;
+    for (const std::size_t item : items) {
+      const pairs& c = configurations[item];
+      for (std::size_t i = 0; i < c.gap.size(); ++i) drawn.add(c.measure[i], c.gap[i]);
+    }
+    return drawn.tau();
+  };
+  const ps::interval around = ps::bootstrap_interval(configurations.size(), of_drawn, draws);
+  found.low = around.low;
+  found.high = around.high;
+  return found;
+}
+
+correlation correlate_configurations(const std::vector<model_line>& models, const std::string& key) {
+  pairs means;
+  for (const pairs& c : grouped(models, key, &job::seed)) means.add(mean_of(c.measure), mean_of(c.gap));
+  correlation found{.models = means.gap.size(), .items = means.gap.size()};
+  if (!found.known()) return found;
+  found.tau = means.tau();
+  const ps::interval around = ps::kendall_interval(means.measure, means.gap, draws);
   found.low = around.low;
   found.high = around.high;
   return found;
@@ -58,17 +100,15 @@ correlation correlate(const std::vector<model_line>& models, const std::string& 
 
 correlation correlate_varying(const std::vector<model_line>& models, const std::string& key,
                               const hyperparameter& varied) {
-  std::map<std::string, std::vector<model_line>> groups;
-  for (const model_line& m : models) groups[rest_of(m.what, varied)].push_back(m);
   std::vector<double> taus;
   correlation found;
-  for (const auto& [rest, group] : groups) {
-    const pairs p = pairs_of(group, key);
-    if (p.gap.size() < 2) continue;
-    taus.push_back(ps::kendall_tau_b(p.measure, p.gap));
-    found.models += p.gap.size();
+  for (const pairs& group : grouped(models, key, varied.value)) {
+    if (group.gap.size() < 2) continue;
+    taus.push_back(group.tau());
+    found.models += group.gap.size();
   }
-  if (taus.empty()) return {};
+  found.items = taus.size();
+  if (!found.known()) return found;
   const auto mean = [&](std::span<const std::size_t> items) {
     double sum = 0.0;
     for (const std::size_t item : items) sum += taus[item];
@@ -78,8 +118,9 @@ correlation correlate_varying(const std::vector<model_line>& models, const std::
   for (std::size_t i = 0; i < each.size(); ++i) each[i] = i;
   found.tau = mean(each);
   const ps::interval around = ps::bootstrap_interval(taus.size(), mean, draws);
-  found.low = around.low;
-  found.high = around.high;
+  const double others = 2.0 * 3.0 / static_cast<double>(taus.size());  // the kinds are 1 and -1, 2 apart
+  found.low = found.tau == 1.0 ? 1.0 - others : around.low;
+  found.high = found.tau == -1.0 ? -1.0 + others : around.high;
   return found;
 }
 

@@ -51,32 +51,42 @@ void tell_head(page& to, const run_set& set, const run_facts& facts, std::size_t
       set.draws, " draws (PAC-Bayes a fifth of it), the largest eigenvalue at most ", set.products,
       " exact products. The gap is test error minus training error. Numbers are Kendall's tau-b between measure and "
       "gap,",
-      " with 95 % bootstrap intervals over models (percentiles of 1000 draws). A measure *predicts* the gap where the",
-      " interval lies above 0.\n");
+      " with 95 % bootstrap intervals (percentiles of 1000 draws) over configurations: models that differ in their "
+      "seed",
+      " alone are drawn together. A measure *predicts* the gap where the interval lies above 0, over models and over",
+      " configurations whose seeds are averaged. ", measure_names().size(), " intervals are looked at without a",
+      " correction for their number: about one of them would leave out 0 by chance.\n");
 }
 
-std::string verdict_of(const correlation& c) {
-  if (!c.known()) return "too few models yet";
-  if (c.low > 0.0) return "**held**";
-  return c.high < 0.0 ? "**did not hold**: the order is opposite" : "**did not hold**: no order beyond chance";
+std::string verdict_of(const correlation& models, const correlation& configurations) {
+  if (!models.known() || !configurations.known()) return "too few models";
+  if (models.low > 0.0 && configurations.low > 0.0) return "**held**";
+  if (models.low > 0.0 || configurations.low > 0.0) {
+    return polder::text("**did not hold**: beyond chance over ", models.low > 0.0 ? "models" : "configurations",
+                        " only");
+  }
+  if (models.high < 0.0 && configurations.high < 0.0) return "**did not hold**: the order is opposite";
+  return "**did not hold**: no order beyond chance";
 }
 
-void tell_groups(page& to, const std::vector<group>& groups) {
+/// The first group is that of all models.
+void tell_groups(page& to, const std::vector<group>& groups, bool finished) {
   std::vector<std::string> names{"measure"};
   for (const group& g : groups) names.push_back(text(g.name, " (", g.models.size(), ")"));
+  names.emplace_back("all, seeds averaged");
   names.emplace_back("that it predicts the gap, over all");
   to.header(names);
   for (const measure_name& m : measure_names()) {
     std::vector<std::string> cells{m.title};
-    std::string verdict;
     for (const group& g : groups) {
       const correlation c = correlate(g.models, m.key);
-      if (verdict.empty()) verdict = verdict_of(c);
       std::string cell = c.told();
       if (c.known() && c.models < g.models.size()) cell += text(" of ", c.models);
       cells.push_back(std::move(cell));
     }
-    cells.push_back(verdict);
+    const correlation averaged = correlate_configurations(groups.front().models, m.key);
+    cells.push_back(averaged.told());
+    cells.push_back(finished ? verdict_of(correlate(groups.front().models, m.key), averaged) : "not all models yet");
     to.row(cells);
   }
   to.put();
@@ -87,6 +97,7 @@ void tell_varying(page& to, const std::vector<model_line>& models) {
   to.put(
       "Tau within models that differ in one hyperparameter only, in the mean over all such groups; the interval is "
       "over",
+      " groups, and where all of them agree that of the rule of three; – stands for fewer than ", correlation::fewest,
       " groups. A measure that orders models well over all and not here follows the hyperparameters, not the gap.\n");
   std::vector<std::string> names{"measure"};
   for (const hyperparameter& h : hyperparameters()) names.push_back(h.name);
@@ -122,7 +133,8 @@ void tell_spread(page& to, const std::vector<group>& groups) {
       continue;
     }
     std::ranges::sort(gaps);
-    to.row({g.name, text(gaps.size()), fixed(gaps.front(), 2), fixed(gaps[gaps.size() / 2], 2), fixed(gaps.back(), 2),
+    const double median = 0.5 * (gaps[(gaps.size() - 1) / 2] + gaps[gaps.size() / 2]);
+    to.row({g.name, text(gaps.size()), fixed(gaps.front(), 2), fixed(median, 2), fixed(gaps.back(), 2),
             fixed(*std::ranges::max_element(errors), 2)});
   }
   to.put();
@@ -222,7 +234,7 @@ void write_report(const run_set& set, const std::vector<json>& lines, const std:
          " failed with numbers that were not finite any more.\n");
   tell_spread(to, groups);
   to.put("## Over all models, and within groups\n");
-  tell_groups(to, groups);
+  tell_groups(to, groups, facts.done == planned);
   tell_pictures(to, trained.models);
   tell_varying(to, trained.models);
   tell_commands(to);

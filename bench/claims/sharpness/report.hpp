@@ -37,14 +37,23 @@ struct model_line {
 /// Kendall's tau between a measure and the gap, over models; with its interval.
 struct correlation {
   std::size_t models = 0;
+  std::size_t items = 0;  ///< that the bootstrap draws: configurations or groups
   double tau = 0.0, low = 0.0, high = 0.0;
 
-  [[nodiscard]] bool known() const { return models >= 2; }
+  /// With fewer items the percentiles of a bootstrap say nothing.
+  static constexpr std::size_t fewest = 10;
+  [[nodiscard]] bool known() const { return items >= fewest; }
   [[nodiscard]] std::string told() const;
 };
+/// Over models. The models of a configuration, which differ in their seed alone, are drawn together.
 [[nodiscard]] correlation correlate(const std::vector<model_line>& models, const std::string& key);
 
-/// The mean of tau over groups of models that differ in one hyperparameter only; the interval is over groups.
+/// Over configurations: measure and gap are means over seeds.
+[[nodiscard]] correlation correlate_configurations(const std::vector<model_line>& models, const std::string& key);
+
+/// The mean of tau over groups of models that differ in one hyperparameter only; the interval is over groups. Where all
+/// groups agree a bootstrap knows no doubt; then the interval is that of the rule of three: with 95 % certainty fewer than
+/// 3 / n of all groups are of the other kind.
 [[nodiscard]] correlation correlate_varying(const std::vector<model_line>& models, const std::string& key,
                                             const hyperparameter& varied);
 
