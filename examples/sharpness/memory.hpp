@@ -37,8 +37,8 @@ struct kept_directions {
   return most;
 }
 
-/// How many blocks of samples, from the first, fit into `room` bytes if each keeps `per_sample` floats for a sample, and the
-/// parameters, a direction and a product.
+/// How many blocks of samples, from the first, fit into `room` bytes if each keeps `per_sample` floats for a sample, and
+/// the parameters, a direction and a product.
 [[nodiscard]] inline std::size_t kept_blocks(std::span<const std::size_t> samples, std::size_t per_sample,
                                              std::size_t parameters, double room) {
   double used = 0.0;

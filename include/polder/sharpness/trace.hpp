@@ -81,7 +81,8 @@ template <symmetric_operator H>
 ///
 /// S and g are random signs. The error falls as 1 / products instead of 1 / sqrt(products) for a positive H; exact
 /// where the rank of H is at most a third of the products. Cost: `draws` products (at least 3), memory n draws / 3
-/// doubles. The standard error is that of Hutchinson's estimator on the rest, where at least 4 products leave it two draws.
+/// doubles. The standard error is that of Hutchinson's estimator on the rest, which has two draws from 4 products on; NaN
+/// for 3. Errors: config_error for fewer.
 /// Source: Meyer, Musco, Musco, Woodruff, "Hutch++: Optimal Stochastic Trace Estimation", SOSA 2021.
 template <symmetric_operator H>
 [[nodiscard]] estimate hutch_plus_plus(H& h, trace_options options = {}) {
