@@ -11,9 +11,11 @@
 #include <vector>
 
 #include "polder/core/error.hpp"
+#include "polder/io/file.hpp"
 #include "polder/io/json.hpp"
 #include "polder/io/json_lines.hpp"
 #include "sharpness/measures.hpp"
+#include "sharpness/memory.hpp"
 #include "sharpness/meter.hpp"
 #include "sharpness/models.hpp"
 #include "sharpness/network.hpp"
@@ -57,13 +59,35 @@ std::string model_of(const options& o, const source& s) {
   return found;
 }
 
+/// Throws usage_error for a plane that a run's workers cannot span.
+void check_plane(const options& o, const source& s) {
+  const std::size_t workers = s.files.size();
+  if (!o.plane || o.plane->random || (workers == 1 && o.landscape.empty())) return;
+  for (const std::size_t worker : o.plane->workers) {
+    polder::require<usage_error>(worker < workers, "--plane: '", s.name, "' has no worker ", worker,
+                                 "; allowed: numbers below ", workers, ", and mean");
+  }
+  polder::require<usage_error>(workers > 2 || o.landscape.empty(),
+                               "--plane: the mean of two workers lies between them, '", s.name,
+                               "' has no more; allowed: random, or three workers");
+}
+
+/// Throws usage_error where the directions of a measure do not fit into --memory.
+void check_memory(const options& o, const std::string& model, std::size_t parameters) {
+  const kept_directions most = most_directions(o, parameters);
+  const double needed = most.bytes(parameters) / gibibyte;
+  polder::require<usage_error>(needed <= o.memory, "--memory ", o.memory, ": ", most.measure, " of ", model, " keeps ",
+                               most.count, " vectors of ", parameters, " doubles, ", needed,
+                               " GiB; allowed: as much, or fewer --products, or to leave that out");
+}
+
 /// What a row says before anything is measured.
-row begun_row(const options& o, const source& s, const std::string& model, const std::string& dataset,
-              const sample_set& train, const sample_set& test, std::size_t train_images) {
-  row r{.name = s.name};
+row begun_row(const options& o, const source& s, const std::string& measured, const std::string& model,
+              const std::string& dataset, const sample_set& train, const sample_set& test, std::size_t train_images) {
+  row r{.name = s.name, .measured = measured};
   r.numbers = json{{"input", s.name},
                    {"workers", s.files.size()},
-                   {"measured_model", s.files.size() == 1 ? "the only one" : "mean of all workers"},
+                   {"measured_model", measured},
                    {"step", s.step ? json(*s.step) : json()},
                    {"model", model},
                    {"dataset", dataset},
@@ -85,6 +109,7 @@ void measure(options& o) {
     std::fprintf(stderr, "polder-sharpness: %s\n", sentence.c_str());
   };
   const std::vector<source> sources = open_sources(o, say);
+  for (const source& s : sources) check_plane(o, s);
   std::string dataset = dataset_of(o, sources);
   polder::data::train_test images = polder_train::read_images(dataset, o.data, say);
   polder_train::limit(images.train, o.train_limit);
@@ -103,10 +128,11 @@ void measure(options& o) {
     const std::string model = model_of(o, s);
     std::unique_ptr<network>& f = networks[model];
     if (!f) {
-      f = std::make_unique<network>(train, test, network_options{model, o.label_smoothing, o.threads, o.memory}, work);
+      f = std::make_unique<network>(train, test, network_options{model, o.label_smoothing, o.threads}, work);
+      check_memory(o, model, f->tensors().size());
     }
     const bool named = !o.model.empty() || !o.dataset.empty() || !o.data.empty();
-    std::vector<std::vector<float>> workers = parameters_of(s, f->tensors(), model, named);
+    parameters found = parameters_of(s, f->tensors(), model, named, o.of == "evaluated");
     if (!s.images.empty() && s.images != fingerprint) {
       say(text("'", s.name, "' was trained on other images than the ", train_images, " of ", dataset,
                " that it is measured on: give --train-limit and --data as in the run, unless that is meant."));
@@ -116,9 +142,9 @@ void measure(options& o) {
                o.label_smoothing, "."));
     }
     const std::optional<std::uint64_t> seed = o.initial_seed ? o.initial_seed : s.seed;
-    rows.push_back(std::make_unique<measurement>(o, *f, begun_row(o, s, model, dataset, train, test, train_images),
-                                                 std::move(workers), seed ? f->initial(*seed) : std::vector<float>(),
-                                                 train_images));
+    row begun = begun_row(o, s, found.measured, model, dataset, train, test, train_images);
+    rows.push_back(std::make_unique<measurement>(o, *f, std::move(begun), std::move(found),
+                                                 seed ? f->initial(*seed) : std::vector<float>(), train_images));
     network_of.push_back(f.get());
   }
 
@@ -169,8 +195,11 @@ void measure(options& o) {
   }
   std::vector<const row*> shown;
   for (const auto& row : rows) shown.push_back(&row->result);
-  std::printf("%s\n%s\n", table(o, shown).c_str(), json{{"models", std::move(numbers)}}.dump().c_str());
-  std::fflush(stdout);
+  attempt([&] {
+    const std::string all = text(table(o, shown), "\n", json{{"models", std::move(numbers)}}.dump(), "\n");
+    const bool written = std::fputs(all.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
+    if (!written) polder::io::fail_with_errno("write to", "stdout");
+  });
   polder::require<polder::data_error>(failures.empty(), "the measures are taken, but: ", failures);
 }
 

@@ -2,16 +2,20 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
+#include <new>
 
 #include "polder/core/error.hpp"
 #include "polder/sharpness/epsilon_sharpness.hpp"
 #include "polder/sharpness/filters.hpp"
+#include "polder/sharpness/landscape.hpp"
 #include "polder/sharpness/local_entropy.hpp"
 #include "polder/sharpness/low_pass.hpp"
 #include "polder/sharpness/mean_valley.hpp"
 #include "polder/sharpness/output.hpp"
 #include "polder/sharpness/pac_bayes.hpp"
 #include "polder/sharpness/trace.hpp"
+#include "sharpness/memory.hpp"
 
 namespace polder_sharpness {
 namespace {
@@ -31,29 +35,20 @@ std::string percent(double share) {
   return buffer;
 }
 
-/// The mean of the workers, summed in double.
-std::vector<float> mean_of(const std::vector<std::vector<float>>& workers) {
-  std::vector<float> mean(workers.front().size());
-  for (std::size_t i = 0; i < mean.size(); ++i) {
-    double sum = 0.0;
-    for (const std::vector<float>& x : workers) sum += static_cast<double>(x[i]);
-    mean[i] = static_cast<float>(sum / static_cast<double>(workers.size()));
-  }
-  return mean;
-}
-
 /// Evaluations that a search for a level is reckoned with; it may take more or fewer.
 constexpr double search = 30.0;
+/// Along the line between two workers.
+constexpr std::size_t line_points = 51;
 
 }  // namespace
 
-measurement::measurement(const options& o, const network& f, row begun, std::vector<std::vector<float>> workers,
-                         std::vector<float> initial, std::size_t train_images)
+measurement::measurement(const options& o, const network& f, row begun, parameters of, std::vector<float> initial,
+                         std::size_t train_images)
     : result(std::move(begun)),
       o_(o),
       f_(f),
-      workers_(std::move(workers)),
-      x_(mean_of(workers_)),
+      workers_(std::move(of.workers)),
+      x_(std::move(of.model)),
       initial_(std::move(initial)),
       train_images_(train_images),
       scales_(sharpness::filter_scales(f.tensors(), std::span<const float>(x_))) {}
@@ -83,7 +78,10 @@ std::vector<measurement::way> measurement::ways() const {
 
 template <class Use>
 void measurement::with_hessian(const way& w, const Use& use) {
-  if (!hessian_) hessian_ = std::make_unique<network::hessian>(f_, x_);
+  if (!hessian_) {
+    const double taken = most_directions(o_, x_.size()).bytes(x_.size());
+    hessian_ = std::make_unique<network::hessian>(f_, x_, o_.memory * gibibyte - taken);
+  }
   if (!w.filters) return use(*hessian_);
   sharpness::scaled_operator scaled(*hessian_, scales_);
   use(scaled);
@@ -92,20 +90,22 @@ void measurement::with_hessian(const way& w, const Use& use) {
 template <class Action>
 void measurement::add(std::vector<task>& to, const std::string& name, double cost, Action action) {
   to.push_back({name, cost, [this, name, action] {
+                  // One measure that does not exist at this point, or fails, must not cost the others.
                   try {
                     action();
-                  } catch (const error& e) {
-                    // One measure that does not exist at this point must not cost the others.
-                    const auto same =
-                        std::ranges::find(result.skipped, name, &std::pair<std::string, std::string>::first);
-                    if (same == result.skipped.end()) result.skipped.emplace_back(name, e.what());
+                  } catch (const std::bad_alloc&) {
+                    result.skipped.emplace_back(name, "there is not enough memory for it");
+                  } catch (const std::exception& e) {
+                    result.skipped.emplace_back(name, e.what());
                   }
                 }});
 }
 template <class Action>
 void measurement::add_each_way(std::vector<task>& to, const std::string& name, double cost, const Action& action) {
   if (!o_.wants(name)) return;
-  for (const way& w : ways()) add(to, name, cost, [this, action, w] { (this->*action)(w); });
+  for (const way& w : ways()) {
+    add(to, w.filters ? name + "_filters" : name, cost, [this, action, w] { (this->*action)(w); });
+  }
 }
 
 std::vector<task> measurement::tasks() {
@@ -117,10 +117,14 @@ std::vector<task> measurement::tasks() {
     const auto directions = static_cast<double>(workers_.size() < 2 ? 0 : workers_.size());
     add(all, "mean_valley", 1.0 + 14.0 * directions, [this] { measure_mean_valley(); });
   }
+  if (o_.wants("barrier")) {
+    const double points = workers_.size() < 2 ? 0.0 : static_cast<double>(line_points);
+    add(all, "barrier", points * cost::loss, [this] { measure_barrier(); });
+  }
   add_each_way(all, "eigenvalues", std::min(products, 30.0 * cost::product), &measurement::measure_eigenvalues);
   add_each_way(all, "trace", products, &measurement::measure_trace);
   add_each_way(all, "hutch_plus_plus", products, &measurement::measure_hutch_plus_plus);
-  add_each_way(all, "epsilon_sharpness", search * cost::gradient, &measurement::measure_epsilon_sharpness);
+  add_each_way(all, "epsilon_sharpness", cost::gradient + search * cost::loss, &measurement::measure_epsilon_sharpness);
   add_each_way(all, "low_pass", draws, &measurement::measure_low_pass);
   add_each_way(all, "local_entropy", draws, &measurement::measure_local_entropy);
   add_each_way(all, "pac_bayes", initial_.empty() ? 0.0 : 200.0, &measurement::measure_pac_bayes);
@@ -191,10 +195,11 @@ void measurement::measure_trace(const way& w) {
   with_hessian(w, [&](auto& h) {
     const auto found = sharpness::hutchinson(h, {.draws = o_.products, .seed = o_.seed});
     show("trace", w, with_error(found.trace.value, found.trace.standard_error));
-    show("frobenius_norm", w, digits(found.frobenius_norm));
+    show("frobenius_norm", w, with_error(found.frobenius_norm, found.frobenius_error));
     put("trace", w, found.trace.value);
     put("trace_error", w, found.trace.standard_error);
     put("frobenius_norm", w, found.frobenius_norm);
+    put("frobenius_norm_error", w, found.frobenius_error);
   });
 }
 
@@ -228,10 +233,11 @@ void measurement::measure_local_entropy(const way& w) {
   const auto loss = [&](std::span<const float> x) { return f_.loss(x); };
   const auto found = sharpness::local_entropy(std::span<const float>(x_), loss,
                                               {.gamma = o_.gamma, .draws = o_.draws, .seed = o_.seed}, w.scales);
-  show("local_entropy", w, digits(found.value));
-  show("local_entropy_loss", w, digits(found.loss));
+  show("local_entropy", w, with_error(found.value, found.standard_error));
+  show("local_entropy_loss", w, with_error(found.loss, found.standard_error));
   put("local_entropy", w, found.value);
   put("local_entropy_loss", w, found.loss);
+  put("local_entropy_error", w, found.standard_error);
 }
 
 void measurement::measure_pac_bayes(const way& w) {
@@ -240,7 +246,8 @@ void measurement::measure_pac_bayes(const way& w) {
   const auto loss = [&](std::span<const float> x) { return f_.loss(x); };
   const auto found = sharpness::pac_bayes(std::span<const float>(x_), std::span<const float>(initial_), loss,
                                           {.samples = train_images_, .rise = o_.rise, .seed = o_.seed}, w.scales);
-  show("pac_bayes", w, text(found.open ? ">= " : "", digits(found.value), found.open ? " (open)" : ""));
+  // A larger sigma makes a smaller value.
+  show("pac_bayes", w, text(found.open ? "<= " : "", digits(found.value), found.open ? " (open)" : ""));
   show("pac_bayes_sigma", w, text(found.open ? ">= " : "", digits(found.sigma)));
   put("pac_bayes", w, found.value);
   put("pac_bayes_sigma", w, found.sigma);
@@ -259,6 +266,8 @@ void measurement::measure_mean_valley() {
   line_of("mean_valley") = {"mean_valley", text(open.empty() ? "" : ">= ", digits(found.mean_valley), open), ""};
   line_of("inverse_mean_valley") = {"inverse_mean_valley",
                                     text(open.empty() ? "" : "<= ", digits(found.inverse_mean_valley()), open), ""};
+  line_of("reciprocal_mean_valley") = {"reciprocal_mean_valley",
+                                       text(open.empty() ? "" : "<= ", digits(found.reciprocal()), open), ""};
   json::array boundaries;
   double width = 0.0;
   for (const sharpness::valley_boundary& b : found.boundaries) {
@@ -270,10 +279,24 @@ void measurement::measure_mean_valley() {
   json& to = result.numbers;
   to["mean_valley"] = found.mean_valley;
   to["inverse_mean_valley"] = found.inverse_mean_valley();
+  to["reciprocal_mean_valley"] = found.reciprocal();
   to["valley_width"] = width;
   to["valley_level"] = found.level;
   to["valley_open"] = found.open;
   to["valley_boundaries"] = std::move(boundaries);
+}
+
+void measurement::measure_barrier() {
+  require<config_error>(
+      workers_.size() >= 2,
+      "one model has no other to go to: give a folder of --checkpoint, or the workers' files with --together");
+  const std::vector<std::size_t> between = o_.plane.value_or(plane_choice{}).workers;
+  const auto loss = [&](std::span<const float> x) { return f_.loss(x); };
+  const auto line = sharpness::line_between(std::span<const float>(workers_[between[0]]),
+                                            std::span<const float>(workers_[between[1]]), loss, line_points);
+  line_of("barrier") = {"barrier", digits(line.barrier()), ""};
+  result.numbers["barrier"] = line.barrier();
+  result.numbers["barrier_workers"] = json::array{between[0], between[1]};
 }
 
 void measurement::measure_spectrum() {

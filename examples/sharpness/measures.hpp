@@ -11,6 +11,7 @@
 
 #include "polder/io/json.hpp"
 #include "polder/sharpness/lanczos.hpp"
+#include "sharpness/models.hpp"
 #include "sharpness/network.hpp"
 #include "sharpness/options.hpp"
 
@@ -26,6 +27,7 @@ struct line {
 /// What was found about one model, or about the mean of some workers.
 struct row {
   std::string name{};
+  std::string measured{};  // which of its models
   polder::io::json numbers{};
   std::vector<line> lines{};
   std::vector<std::pair<std::string, std::string>> skipped{};  // measure and reason
@@ -41,16 +43,16 @@ struct task {
 /// The measures of one row. They are tasks, so that a progress line can know of all of them before the first.
 class measurement {
  public:
-  /// `workers` holds the parameters of each; `initial` those the run began with, empty where nobody knows;
-  /// `train_images` is the size of the training set.
-  measurement(const options& o, const network& f, row begun, std::vector<std::vector<float>> workers,
-              std::vector<float> initial, std::size_t train_images);
+  /// `initial` holds the parameters that the run began with, or nothing where nobody knows; `train_images` is the size of
+  /// the training set.
+  measurement(const options& o, const network& f, row begun, parameters of, std::vector<float> initial,
+              std::size_t train_images);
 
   [[nodiscard]] std::vector<task> tasks();
   /// Gives back the memory that only the tasks need.
   void release() { hessian_.reset(); }
   [[nodiscard]] const std::vector<std::vector<float>>& workers() const { return workers_; }
-  [[nodiscard]] const std::vector<float>& mean() const { return x_; }
+  [[nodiscard]] const std::vector<float>& model() const { return x_; }
   [[nodiscard]] const polder::sharpness::spectrum_points& spectrum() const { return spectrum_; }
 
   row result;
@@ -83,8 +85,8 @@ class measurement {
   void measure_low_pass(const way& w);
   void measure_local_entropy(const way& w);
   void measure_pac_bayes(const way& w);
-  void measure_outputs();
   void measure_mean_valley();
+  void measure_barrier();
   void measure_spectrum();
 
   const options& o_;

@@ -40,8 +40,11 @@ class meter {
   void work(double amount) {
     done_ += amount;
     if (!line_ || !line_->due()) return;
-    const double all = (base_ + std::min(done_, share_)) / total_;
-    line_->update(static_cast<std::uint64_t>(std::lround(all * resolution)), what_);
+    line_->update(static_cast<std::uint64_t>(std::lround(share_done() * resolution)), what_);
+  }
+  /// In [0, 1].
+  [[nodiscard]] double share_done() const {
+    return total_ > 0.0 ? std::min(1.0, (base_ + std::min(done_, share_)) / total_) : 1.0;
   }
   void end() { line_.reset(); }
 

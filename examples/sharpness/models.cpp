@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <span>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -143,19 +144,113 @@ std::string shape_text(const std::vector<std::size_t>& shape) {
 }
 
 /// All sources as the workers of one.
-source joined(std::vector<source> parts) {
+source joined(std::vector<source> parts, const options& o, const teller& say) {
   source all = std::move(parts.front());
+  const auto said = [](const std::string& name, const char* nothing) { return name.empty() ? nothing : name; };
   for (std::size_t i = 1; i < parts.size(); ++i) {
     source& next = parts[i];
-    require<usage_error>(next.model == all.model && next.dataset == all.dataset, "--together: '", all.paths.front(),
-                         "' holds ", all.model, " for ", all.dataset, " and '", next.name, "' ", next.model, " for ",
-                         next.dataset, "; allowed: models of one network and data set");
+    // What the user names is not for the files to say.
+    require<usage_error>(!o.model.empty() || next.model == all.model, "--together: '", all.paths.front(), "' holds ",
+                         said(all.model, "a network without a name"), " and '", next.name, "' ",
+                         said(next.model, "a network without a name"),
+                         "; allowed: models of one network, or --model for all of them");
+    require<usage_error>(!o.dataset.empty() || next.dataset == all.dataset, "--together: '", all.paths.front(),
+                         "' was trained on ", said(all.dataset, "images without a name"), " and '", next.name, "' on ",
+                         said(next.dataset, "images without a name"),
+                         "; allowed: models of one data set, or --dataset for all of them");
+    if (!next.images.empty() && !all.images.empty() && next.images != all.images) {
+      say(text("--together: '", next.name, "' was trained on other images than '", all.paths.front(),
+               "': they are hardly the workers of one run."));
+    }
     if (next.seed != all.seed) all.seed.reset();
     all.paths.push_back(std::move(next.paths.front()));
     all.files.push_back(std::move(next.files.front()));
   }
-  all.name = text("mean of ", all.name, " and ", parts.size() - 1, " more");
+  all.name = text(all.name, " and ", parts.size() - 1, " more");
   return all;
+}
+
+/// Reads vectors as long as the parameters from the files of a source.
+class vector_reader {
+ public:
+  vector_reader(const source& from, const layout& tensors, const std::string& model, bool named)
+      : from_(from), tensors_(tensors), model_(model), named_(named) {}
+
+  /// In a checkpoint the parameters are a vector among others; elsewhere the tensors have their own names.
+  [[nodiscard]] std::string name_of(std::string_view vector, const tensor_info& tensor) const {
+    if (!from_.checkpoint) return tensor.name;
+    return tensors_.tensors().size() < 2 ? std::string(vector) : text(vector, ".", tensor.name);
+  }
+  [[nodiscard]] bool has(std::string_view vector) const {
+    return from_.files.front().contains(name_of(vector, tensors_.tensors().front()));
+  }
+  [[nodiscard]] std::vector<float> read(std::string_view vector, std::size_t worker) const {
+    const io::safetensors_file& file = from_.files[worker];
+    const std::string& path = from_.paths[worker];
+    std::vector<float> x(tensors_.size());
+    for (const tensor_info& tensor : tensors_.tensors()) {
+      const std::string name = name_of(vector, tensor);
+      if (!file.contains(name)) misfit("'", path, "' has no tensor '", name, "', which ", model_, " has");
+      const io::tensor_entry& entry = file.tensor(name);
+      if (entry.shape != tensor.shape) {
+        misfit("tensor '", name, "' of '", path, "' is ", shape_text(entry.shape), ", that of ", model_,
+               " on these images ", shape_text(tensor.shape));
+      }
+      require<data_error>(entry.type == io::dtype::f32, "tensor '", name, "' of '", path, "' holds ",
+                          io::info_of(entry.type).name, " numbers: write them as F32, as polder-train --export does");
+      std::ranges::copy(file.get<float>(name, tensor.size()), x.begin() + static_cast<std::ptrdiff_t>(tensor.offset));
+      const auto numbers = std::span<const float>(x).subspan(tensor.offset, tensor.size());
+      require<data_error>(std::ranges::all_of(numbers, [](float number) { return std::isfinite(number); }), "tensor '",
+                          name, "' of '", path, "' holds numbers that are not finite: the run had diverged");
+    }
+    return x;
+  }
+  [[nodiscard]] std::vector<std::vector<float>> read_all(std::string_view vector) const {
+    std::vector<std::vector<float>> all;
+    for (std::size_t worker = 0; worker < from_.files.size(); ++worker) all.push_back(read(vector, worker));
+    return all;
+  }
+  /// A file that is no checkpoint holds the network and nothing else.
+  void check_no_more() const {
+    if (from_.checkpoint) return;
+    for (std::size_t worker = 0; worker < from_.files.size(); ++worker) {
+      for (const io::tensor_entry& entry : from_.files[worker].tensors()) {
+        const bool known = std::ranges::any_of(tensors_.tensors(), [&](const auto& t) { return t.name == entry.name; });
+        if (!known) misfit("'", from_.paths[worker], "' has a tensor '", entry.name, "', which ", model_, " has not");
+      }
+    }
+  }
+
+ private:
+  template <class... Pieces>
+  [[noreturn]] void misfit(const Pieces&... pieces) const {
+    if (named_ || from_.model.empty()) {
+      fail<usage_error>("--model ", model_, ": ", pieces...,
+                        "; allowed: the --model and --dataset it was trained with");
+    }
+    fail<data_error>(pieces..., ": it was trained on other images (--dataset, --data) or written by another program");
+  }
+
+  const source& from_;
+  const layout& tensors_;
+  const std::string& model_;
+  bool named_;
+};
+
+/// The vector of a checkpoint whose mean over the workers is the model that the run evaluates, as the mixing rules have it
+/// (averaged_in_time, elastic_center), and what that is; nothing where it is the parameters.
+std::optional<std::pair<std::string_view, std::string_view>> evaluated_vector(const source& from,
+                                                                              const vector_reader& reader) {
+  if (!from.checkpoint) return std::nullopt;
+  constexpr std::string_view average = "mixing.time_average", samples = "mixing.time_average.samples";
+  constexpr std::string_view center = "mixing.elastic_center";
+  // An average in time without a sample is not looked at, nor what it is the average of.
+  if (reader.has(average)) {
+    const bool begun = from.files.front().get<std::uint64_t>(samples, 1).front() > 0;
+    return begun ? std::optional(std::pair(average, std::string_view("average in time of all workers"))) : std::nullopt;
+  }
+  if (reader.has(center)) return std::pair(center, std::string_view("elastic center"));
+  return std::nullopt;
 }
 
 }  // namespace
@@ -176,52 +271,35 @@ std::vector<source> open_sources(const options& o, const teller& say) {
   }
   if (o.together) {
     std::vector<source> one;
-    one.push_back(joined(std::move(found)));
+    one.push_back(joined(std::move(found), o, say));
     return one;
   }
   return found;
 }
 
-std::vector<std::vector<float>> parameters_of(const source& from, const layout& tensors, const std::string& model,
-                                              bool named) {
-  const auto misfit = [&](const auto&... pieces) {
-    if (named || from.model.empty()) {
-      fail<usage_error>("--model ", model, ": ", pieces..., "; allowed: the --model and --dataset it was trained with");
-    }
-    fail<data_error>(pieces..., ": it was trained on other images (--dataset, --data) or written by another program");
-  };
-  // In a checkpoint the parameters are the vector x among others.
-  const auto name_of = [&](const tensor_info& tensor) {
-    if (!from.checkpoint) return tensor.name;
-    return tensors.tensors().size() < 2 ? std::string("x") : "x." + tensor.name;
-  };
-  std::vector<std::vector<float>> workers;
-  for (std::size_t w = 0; w < from.files.size(); ++w) {
-    const io::safetensors_file& file = from.files[w];
-    const std::string& path = from.paths[w];
-    std::vector<float>& x = workers.emplace_back(tensors.size());
-    for (const tensor_info& tensor : tensors.tensors()) {
-      const std::string name = name_of(tensor);
-      if (!file.contains(name)) misfit("'", path, "' has no tensor '", name, "', which ", model, " has");
-      const io::tensor_entry& entry = file.tensor(name);
-      if (entry.shape != tensor.shape) {
-        misfit("tensor '", name, "' of '", path, "' is ", shape_text(entry.shape), ", that of ", model,
-               " on these images ", shape_text(tensor.shape));
-      }
-      require<data_error>(entry.type == io::dtype::f32, "tensor '", name, "' of '", path, "' holds ",
-                          io::info_of(entry.type).name, " numbers: write them as F32, as polder-train --export does");
-      std::ranges::copy(file.get<float>(name, tensor.size()), x.begin() + static_cast<std::ptrdiff_t>(tensor.offset));
-      const auto numbers = std::span<const float>(x).subspan(tensor.offset, tensor.size());
-      require<data_error>(std::ranges::all_of(numbers, [](float number) { return std::isfinite(number); }), "tensor '",
-                          name, "' of '", path, "' holds numbers that are not finite: the run had diverged");
-    }
-    if (from.checkpoint) continue;
-    for (const io::tensor_entry& entry : file.tensors()) {
-      const bool known = std::ranges::any_of(tensors.tensors(), [&](const auto& t) { return t.name == entry.name; });
-      if (!known) misfit("'", path, "' has a tensor '", entry.name, "', which ", model, " has not");
-    }
+std::vector<float> mean_of(const std::vector<std::vector<float>>& workers) {
+  std::vector<float> mean(workers.front().size());
+  for (std::size_t i = 0; i < mean.size(); ++i) {
+    double sum = 0.0;
+    for (const std::vector<float>& x : workers) sum += static_cast<double>(x[i]);
+    mean[i] = static_cast<float>(sum / static_cast<double>(workers.size()));
   }
-  return workers;
+  return mean;
+}
+
+parameters parameters_of(const source& from, const layout& tensors, const std::string& model, bool named,
+                         bool evaluated) {
+  const vector_reader reader(from, tensors, model, named);
+  parameters found{.workers = reader.read_all("x")};
+  reader.check_no_more();
+  if (const auto apart = evaluated ? evaluated_vector(from, reader) : std::nullopt) {
+    found.model = mean_of(reader.read_all(apart->first));
+    found.measured = apart->second;
+  } else {
+    found.model = mean_of(found.workers);
+    found.measured = from.files.size() == 1 ? "the only one" : "mean of all workers";
+  }
+  return found;
 }
 
 }  // namespace polder_sharpness

@@ -35,10 +35,20 @@ using teller = std::function<void(const std::string&)>;
 /// Throws usage_error for what is not there, data_error for what is damaged.
 [[nodiscard]] std::vector<source> open_sources(const options& o, const teller& say);
 
-/// The parameters of each worker. `model` is what errors call the network with these tensors; `named`: by the user.
-/// Throws usage_error, or data_error where the files themselves say which network they hold, for tensors that are
+/// What lies in the files of a source.
+struct parameters {
+  std::vector<std::vector<float>> workers{};
+  std::vector<float> model{};  // what is measured of them
+  std::string measured{};      // the same in words
+};
+
+/// The mean of the workers, summed in double.
+[[nodiscard]] std::vector<float> mean_of(const std::vector<std::vector<float>>& workers);
+
+/// The parameters of each worker, and the model that is measured: as the run evaluates it where `evaluated`, else the mean.
+/// `model` is what errors call the network with these tensors; `named`: by the user. Throws usage_error, or data_error where the files themselves say which network they hold, for tensors that are
 /// missing, too many or of another shape; data_error for numbers that are not finite or not of 32 bits.
-[[nodiscard]] std::vector<std::vector<float>> parameters_of(const source& from, const polder::layout& tensors,
-                                                            const std::string& model, bool named);
+[[nodiscard]] parameters parameters_of(const source& from, const polder::layout& tensors, const std::string& model,
+                                       bool named, bool evaluated);
 
 }  // namespace polder_sharpness

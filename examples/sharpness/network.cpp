@@ -16,6 +16,7 @@
 #include "polder/nn/kept_hessian.hpp"
 #include "polder/nn/model.hpp"
 #include "polder/nn/models.hpp"
+#include "sharpness/memory.hpp"
 #include "train/usage_error.hpp"
 
 namespace polder_sharpness {
@@ -219,20 +220,13 @@ struct network::hessian::parts {
   std::vector<std::optional<kept>> blocks;
 };
 
-network::hessian::hessian(const network& of, std::span<const float> x)
+network::hessian::hessian(const network& of, std::span<const float> x, double room)
     : network_(&of), x_(x.begin(), x.end()), direction_(x.size()), parts_(std::make_unique<parts>()) {
   body& self = *of.body_;
   parts_->blocks.resize(self.train.size());
-  const double bytes_per_sample = static_cast<double>(self.model.kept_size() * sizeof(float));
-  const auto room = static_cast<double>(self.options.memory) * std::pow(2.0, 30);
-  double used = 0.0;
-  std::size_t number = 0;
-  for (const body::block& b : self.train) {
-    used += bytes_per_sample * static_cast<double>(b.labels.size());
-    if (used > room) break;
-    ++number;
-  }
-  for_all(number, self.options.threads, [&](std::size_t b) {
+  std::vector<std::size_t> samples;
+  for (const body::block& b : self.train) samples.push_back(b.labels.size());
+  for_all(kept_blocks(samples, self.model.kept_size(), x.size(), room), self.options.threads, [&](std::size_t b) {
     const body::block& block = self.train[b];
     parts_->blocks[b].emplace(self.model.kept_hessian(std::span<const float>(x_), block.images, block.labels));
   });

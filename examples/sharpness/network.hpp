@@ -31,7 +31,6 @@ struct network_options {
   std::string model;
   double label_smoothing = 0.0;
   std::size_t threads = 1;
-  double memory = 1.0;  // GiB that a Hessian may keep
 };
 
 /// A classifier on its samples: an objective, as gradient rules and measures want it.
@@ -63,11 +62,11 @@ class network {
   [[nodiscard]] polder::scores score_train(std::span<const float> x) const;
   [[nodiscard]] polder::scores score_test(std::span<const float> x) const;
 
-  /// The exact Hessian of the loss at a point: a polder::sharpness::symmetric_operator. What fits into the memory of the
-  /// options is kept between products.
+  /// The exact Hessian of the loss at a point: a polder::sharpness::symmetric_operator. What fits into `room` bytes is
+  /// kept between products.
   class hessian {
    public:
-    hessian(const network& of, std::span<const float> x);
+    hessian(const network& of, std::span<const float> x, double room);
     hessian(const hessian&) = delete;
     hessian& operator=(const hessian&) = delete;
     ~hessian();

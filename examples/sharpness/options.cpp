@@ -2,6 +2,7 @@
 #include "sharpness/options.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,9 +10,9 @@
 
 #include "polder/core/error.hpp"
 #include "polder/version.hpp"
+#include "sharpness/outputs.hpp"
 #include "train/command_line.hpp"
 #include "train/data_options.hpp"
-#include "train/paths.hpp"
 
 namespace polder_sharpness {
 namespace {
@@ -37,6 +38,7 @@ constexpr measure measures[] = {
     {"hessian_form", "x^T H x, which some programs call Fisher-Rao"},
     {"shannon_entropy", "mean entropy of the predictions"},
     {"mean_valley", "mean distance from the workers' mean to the edge of its valley, toward each worker"},
+    {"barrier", "how far the loss rises between two workers, 0 and 1 or the first of --plane"},
 };
 
 std::vector<std::string> names() {
@@ -66,22 +68,42 @@ std::string footer() {
   std::string list = "Measures:\n";
   for (const measure& m : measures) list += text("  ", m.name, std::string(19 - m.name.size(), ' '), m.summary, "\n");
   return list +
-         "\nModels that are compared should be measured on the same samples in the same way. What rests on random\n"
-         "vectors is shown with its standard error, an eigenvalue with the bound of Lanczos' method.\n"
+         "\nModels that are compared should be measured on the same samples in the same way. Traces, the\n"
+         "Frobenius norm, low_pass and local_entropy are shown with the standard error that random vectors give them, "
+         "an\n"
+         "eigenvalue with the bound of Lanczos' method. pac_bayes rests on ten draws, whose error is not known.\n"
          "\nThe last line on stdout is one JSON object: \"models\" holds an object for each row of the table.\n"
          "Exit status: 0 done, 1 something failed, 2 wrong use.";
+}
+
+/// "0,1,mean", "0,2,3", "random"
+std::optional<plane_choice> plane_in(std::string_view list) {
+  if (list == "random") return plane_choice{.random = true};
+  plane_choice found{.workers = {}, .mean = false};
+  for (const std::string& word : words_of(list)) {
+    const auto worker = number_in<std::size_t>(word);
+    const bool twice = worker ? std::ranges::find(found.workers, *worker) != found.workers.end() : found.mean;
+    if (twice || (!worker && word != "mean")) return std::nullopt;
+    if (worker) found.workers.push_back(*worker);
+    found.mean = found.mean || !worker;
+  }
+  return found.workers.size() + (found.mean ? 1 : 0) == 3 ? std::optional(found) : std::nullopt;
 }
 
 const interval positive{.open_low = true, .said = "a number > 0"};
 
 void add_inputs(command_line& line, options& o, std::string& step, std::string& initial_seed) {
   line.operands("MODEL", o.inputs,
-                "a file that polder-train --export wrote, or a folder of --checkpoint: of that the mean of all "
-                "workers is measured; several make a row each");
+                "a file that polder-train --export wrote, or a folder of --checkpoint: of that the model that the run "
+                "evaluates is measured; several make a row each");
   line.group("The models");
   line.flag("--together", o.together, "the files are the workers of one run: their mean is measured");
   line.word("--step", "N", step, "of a checkpoint folder; without it the newest checkpoint that is whole",
             "a whole number >= 0", [](const auto& given) { return number_in<std::uint64_t>(given).has_value(); });
+  line.choice(
+      "--of", o.of, {"evaluated", "mean"},
+      "what of a checkpoint folder: the model that the run evaluates (the elastic center or the average in time "
+      "where there is one, else the mean of all workers), or always that mean");
   add_model(line, o.model, "what the files say");
   line.word("--initial-seed", "N", initial_seed,
             "the run's --seed, from which its initial parameters follow (pac_bayes); without it what the files say",
@@ -107,7 +129,7 @@ void add_measures(command_line& line, options& o, std::string& chosen) {
   line.choice("--normalize", o.normalize, {"none", "filters", "both"},
               "none: parameters as they are; filters: in units of their filter's length; both");
   line.whole<std::size_t>("--top", o.top, 1, "how many of the largest eigenvalues", 100);
-  line.whole<std::size_t>("--products", o.products, 3,
+  line.whole<std::size_t>("--products", o.products, 4,
                           "with the Hessian, for each estimate of the trace and at most for eigenvalues", 100'000);
   line.whole<std::size_t>("--draws", o.draws, 2, "of the noise (low_pass, local_entropy)", 1'000'000);
   line.number("--tolerance", o.tolerance, {.high = 1.0, .open_low = true, .said = "a number in (0, 1]"},
@@ -124,44 +146,42 @@ void add_measures(command_line& line, options& o, std::string& chosen) {
   line.whole<std::uint64_t>("--seed", o.seed, 0, "of the random vectors");
 }
 
-void add_output(command_line& line, options& o) {
+void add_output(command_line& line, options& o, std::string& plane) {
   line.group("Where it runs and what it leaves");
   line.whole<std::size_t>("--threads", o.threads, 1, "without it one per processor; the numbers do not depend on it",
                           256);
-  line.number("--memory", o.memory, {}, "GiB that Hessian products may keep to be faster");
+  line.number(
+      "--memory", o.memory, {},
+      "GiB. The directions of eigenvalues (--products vectors of doubles), hutch_plus_plus (a third of that) and "
+      "--spectrum must fit; what is left Hessian products may keep to be faster");
   line.any("--json", "FILE", o.json, "JSON Lines, an object for each row of the table");
   line.any("--spectrum", "FILE.svg", o.spectrum,
            "draws the density of the Hessian's eigenvalues; its points go beside it as .csv (400 products)");
   line.any("--landscape", "FILE.svg", o.landscape,
-           "draws the loss on a plane: through three workers where there are as many, else a random one; its points go "
-           "beside it as .csv");
+           "draws the loss on a plane: through two workers and the mean where there are three workers or more, else a "
+           "random one; its points go beside it as .csv");
+  line.word("--plane", "LIST", plane,
+            "of the landscape: three of the workers' numbers and mean, or random; without it 0,1,mean",
+            "three different ones of the workers' numbers and mean, with commas between, or random",
+            [](const std::string& given) { return plane_in(given).has_value(); });
   line.whole<std::size_t>("--points", o.points, 2, "of the landscape, along each side", 1000);
-}
-
-/// The picture's name, and where its numbers go, can be written.
-void check_picture(const char* option, const std::string& path) {
-  if (path.empty()) return;
-  require<usage_error>(path.ends_with(".svg") && !path.ends_with("/.svg") && path != ".svg", option, " ", path,
-                       ": allowed: a name that ends with .svg");
-  check_file(option, path);
 }
 
 }  // namespace
 
-bool options::wants(std::string_view measure) const { return std::ranges::find(measures, measure) != measures.end(); }
-
 options parse_options(int argc, char** argv) {
   options o;
-  std::string step, initial_seed, chosen;
+  std::string step, initial_seed, chosen, plane;
   command_line line("polder-sharpness: measures how flat the minima are that polder-train found.", "polder-sharpness",
                     "polder " POLDER_VERSION_STRING, footer());
   add_inputs(line, o, step, initial_seed);
   add_samples(line, o);
   add_measures(line, o, chosen);
-  add_output(line, o);
+  add_output(line, o, plane);
   line.parse(argc, argv);
   if (!step.empty()) o.step = number_in<std::uint64_t>(step);
   if (!initial_seed.empty()) o.initial_seed = number_in<std::uint64_t>(initial_seed);
+  if (!plane.empty()) o.plane = plane_in(plane);
   o.measures = chosen.empty() ? names() : words_of(chosen);
 
   require<usage_error>(!o.inputs.empty(),
@@ -175,9 +195,9 @@ options parse_options(int argc, char** argv) {
                        "--dataset user: needs --data DIR, the folder of your images");
   require<usage_error>(!line.given("--points") || !o.landscape.empty(), "--points ", o.points,
                        ": needs --landscape FILE.svg");
-  check_file("--json", o.json);
-  check_picture("--spectrum", o.spectrum);
-  check_picture("--landscape", o.landscape);
+  require<usage_error>(!o.plane || !o.landscape.empty() || o.wants("barrier"), "--plane ", plane,
+                       ": needs --landscape FILE.svg, or barrier among --measures");
+  check_outputs(o);
   return o;
 }
 

@@ -17,16 +17,45 @@ namespace {
 
 using namespace polder;
 
-/// The plane through the first three workers, where they span one.
-std::optional<sharpness::plane> plane_of(const std::vector<std::vector<float>>& workers) {
-  if (workers.size() < 3) return std::nullopt;
-  const auto span_of = [&](std::size_t w) { return std::span<const float>(workers[w]); };
+/// The plane through the models that the user names, or that are usual; nothing where random directions are meant.
+std::optional<sharpness::plane> plane_of(const options& o, const std::vector<std::vector<float>>& workers,
+                                         std::span<const float> mean) {
+  if (o.plane ? o.plane->random : workers.size() < 3) return std::nullopt;
+  const plane_choice choice = o.plane.value_or(plane_choice{});
+  std::vector<std::span<const float>> three;
+  for (const std::size_t w : choice.workers) three.emplace_back(workers[w]);
+  if (choice.mean) three.push_back(mean);
   try {
-    return sharpness::plane_through(span_of(0), span_of(1), span_of(2));
+    return sharpness::plane_through(three[0], three[1], three[2]);
   } catch (const config_error&) {
     // Workers that agree, as after an all-reduce.
+    if (o.plane) throw;
     return std::nullopt;
   }
+}
+
+/// The models that a plane goes through, and those that are marked where it is nearest to them.
+std::vector<io::map_mark> marks_on(const sharpness::plane& plane, const plane_choice& choice, const measurement& of,
+                                   std::span<const float> mean) {
+  std::vector<io::map_mark> marks;
+  const auto mark = [&](std::string name, std::span<const float> x) {
+    const auto [a, b] = plane.nearest(x);
+    marks.push_back({std::move(name), a, b});
+  };
+  // Three workers and their mean are on one plane.
+  const bool three = of.workers().size() == 3;
+  const std::vector<std::size_t> shown = three ? std::vector<std::size_t>{0, 1, 2} : choice.workers;
+  for (const std::size_t w : shown) mark(text(w), of.workers()[w]);
+  mark(choice.mean || three ? "mean" : "mean (beside the plane)", mean);
+  if (!std::ranges::equal(of.model(), mean)) mark(text(of.result.measured, " (beside the plane)"), of.model());
+  return marks;
+}
+
+/// "workers 0, 1 and 2", "workers 0 and 1 and the mean"
+std::string words_of(const plane_choice& choice) {
+  const std::vector<std::size_t>& w = choice.workers;
+  return choice.mean ? text("workers ", w[0], " and ", w[1], " and the mean")
+                     : text("workers ", w[0], ", ", w[1], " and ", w[2]);
 }
 
 /// The density as a curve, each point smoothed by a hundredth of the range.
@@ -103,26 +132,25 @@ void draw_spectra(const options& o, const std::vector<measurement*>& rows) {
 
 void draw_landscape(const options& o, const network& f, const measurement& of) {
   const auto loss = [&](std::span<const float> x) { return f.loss(x); };
-  const std::span<const float> mean = of.mean();
-  const std::size_t workers = of.workers().size();
-  std::optional<sharpness::plane> plane = plane_of(of.workers());
+  const std::vector<float> mean = mean_of(of.workers());
+  std::optional<sharpness::plane> plane = plane_of(o, of.workers(), mean);
   std::string title = text("Loss around ", short_name(of.result.name), ", random directions");
   sharpness::landscape_options range;
   std::vector<io::map_mark> marks;
   if (plane) {
-    title = text("Loss through workers 0, 1 and 2 of ", short_name(of.result.name));
-    for (std::size_t w = 0; w < 3; ++w) {
-      const auto [a, b] = plane->nearest(std::span<const float>(of.workers()[w]));
-      marks.push_back({text(w), a, b});
-    }
-    // The mean of three lies on their plane; that of more is marked where it is nearest.
-    const auto [a, b] = plane->nearest(mean);
-    marks.push_back({workers == 3 ? "mean" : "mean (beside the plane)", a, b});
+    const plane_choice choice = o.plane.value_or(plane_choice{});
+    title = text("Loss through ", words_of(choice), " of ", short_name(of.result.name));
+    marks = marks_on(*plane, choice, of, mean);
     range = sharpness::covering(marks);
+    const auto [a, b] = plane->nearest(std::span<const float>(mean));
     widen_to_valley(of.result.numbers, a, b, range, marks);
   } else {
-    plane = sharpness::random_plane(f.tensors(), mean, o.seed);
-    marks.push_back({workers == 1 ? "model" : "mean", 0.0, 0.0});
+    plane = sharpness::random_plane(f.tensors(), std::span<const float>(of.model()), o.seed);
+    const bool only = of.result.measured == "the only one";
+    marks.push_back({only                                          ? "model"
+                     : of.result.measured == "mean of all workers" ? "mean"
+                                                                   : of.result.measured,
+                     0.0, 0.0});
   }
   range.points = o.points;
   sharpness::landscape found = sharpness::loss_on<float>(*plane, loss, range);

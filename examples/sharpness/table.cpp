@@ -61,7 +61,11 @@ std::string upright(const options& o, const row& r) {
 /// A line for each model.
 std::string lying(const std::vector<const row*>& rows) {
   column models{"model"};
-  for (const row* const r : rows) models.push_back(r->name);
+  for (const row* const r : rows) {
+    // What most rows are of need not be said in each.
+    const bool usual = r->measured == "the only one" || r->measured == "mean of all workers";
+    models.push_back(usual ? r->name : text(r->name, " (", r->measured, ")"));
+  }
   std::vector<std::string> names;
   for (const row* const r : rows) {
     for (const line& l : r->lines) {
@@ -101,7 +105,9 @@ std::string lying(const std::vector<const row*>& rows) {
 std::string table(const options& o, const std::vector<const row*>& rows) {
   std::string all;
   if (rows.size() == 1) {
-    all = text(rows.front()->name, "\n\n", upright(o, *rows.front()));
+    const row& r = *rows.front();
+    const std::string which = r.measured == "the only one" ? "" : text(": ", r.measured);
+    all = text(r.name, which, "\n\n", upright(o, r));
   } else {
     all = lying(rows);
   }

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -144,6 +145,17 @@ TEST_CASE("a space that is invariant ends the method: zero and multiples of the 
   CHECK(largest_eigenvalues(same).largest.front().value == Approx(4.0));
 }
 
+TEST_CASE("products that are not finite end Lanczos' method") {
+  const double inf = std::numeric_limits<double>::infinity();
+  for (const double bad : {std::nan(""), inf}) {
+    auto h = diagonal({1.0, 2.0, bad, 3.0});
+    CHECK_THROWS_AS(largest_eigenvalues(h), non_finite_error);
+    CHECK_THROWS_AS(spectral_density(h), non_finite_error);
+    CHECK_THROWS_AS(tridiagonal_eigenvalues({1.0, bad}, {0.5}), non_finite_error);
+    CHECK_THROWS_AS(tridiagonal_eigenvalues({1.0, 2.0}, {bad}), non_finite_error);
+  }
+}
+
 TEST_CASE("too few products are said, not hidden") {
   auto h = random_symmetric(80, 2);
   const auto found = largest_eigenvalues(h, {.tolerance = 1e-12, .most_steps = 5});
@@ -158,6 +170,9 @@ TEST_CASE("too few products are said, not hidden") {
 TEST_CASE("the trace of a diagonal matrix is exact from one draw, that of others within its error") {
   auto plain = diagonal({1.0, -2.0, 5.0, 0.25});
   CHECK(hutchinson(plain, {.draws = 1}).trace.value == Approx(4.25));
+  // The error of a single draw is not known.
+  CHECK(std::isnan(hutchinson(plain, {.draws = 1}).trace.standard_error));
+  CHECK(std::isnan(hutchinson(plain, {.draws = 1}).frobenius_error));
   auto h = random_symmetric(50, 5);
   const auto found = hutchinson(h, {.draws = 400});
   // A draw's variance is 2 sum over i != j of H_ij^2.
@@ -168,6 +183,21 @@ TEST_CASE("the trace of a diagonal matrix is exact from one draw, that of others
   CHECK(found.trace.standard_error == Approx(deviation).epsilon(0.2));
   CHECK(found.frobenius_norm == Approx(std::sqrt(h.squares())).epsilon(0.05));
   CHECK(found.products == h.products);
+  // ||H v||^2 = v^T H^2 v: the same variance with H^2 in place of H; its root moves by 1 / (2 ||H||_F) of that.
+  double off_diagonal_square = 0.0;
+  for (std::size_t i = 0; i < 50; ++i) {
+    for (std::size_t j = 0; j < 50; ++j) {
+      double entry = 0.0;
+      for (std::size_t k = 0; k < 50; ++k) entry += h.a[i * 50 + k] * h.a[k * 50 + j];
+      if (i != j) off_diagonal_square += entry * entry;
+    }
+  }
+  const double norm = std::sqrt(h.squares());
+  const double norm_deviation = std::sqrt(2.0 * off_diagonal_square / 400) / (2.0 * norm);
+  CHECK(std::abs(found.frobenius_norm - norm) < 4.0 * norm_deviation);
+  CHECK(found.frobenius_error == Approx(norm_deviation).epsilon(0.2));
+  auto zero = diagonal(std::vector<double>(3, 0.0));
+  CHECK(hutchinson(zero, {.draws = 2}).frobenius_error == 0.0);
 }
 
 TEST_CASE("Hutch++ is exact for a matrix of low rank and better than Hutchinson for a decaying spectrum") {
@@ -202,6 +232,8 @@ TEST_CASE("Hutch++ is exact for a matrix of low rank and better than Hutchinson 
     plain += std::abs(hutchinson(decaying, {.draws = 15, .seed = seed}).trace.value - decaying.trace());
   }
   CHECK(plus < 0.5 * plain);
+  CHECK(std::isnan(hutch_plus_plus(decaying, {.draws = 3}).standard_error));
+  CHECK(hutch_plus_plus(decaying, {.draws = 4}).standard_error > 0.0);
   CHECK_THROWS_WITH(hutch_plus_plus(low, {.draws = 2}), Catch::Contains("draws is 2 but must be at least 3"));
 }
 

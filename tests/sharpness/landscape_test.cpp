@@ -110,6 +110,8 @@ TEST_CASE("the barrier of a double well is known, and a bowl has none") {
   CHECK(line.loss.front() == Approx(-0.25));
   CHECK(line.t.back() == 1.0);
   CHECK(line_between(point(left), point(right), bowl).barrier() == Approx(0.0).margin(1e-15));
+  const auto hole = [&](point x) { return x[0] == 0.0 ? std::nan("") : wells(x); };
+  CHECK(std::isnan(line_between(point(left), point(right), hole).barrier()));
   CHECK(line.csv().starts_with("t,loss\n0,-0.25\n"));
   CHECK_THROWS_WITH(line_between(point(left), point(right), wells, 2), Catch::Contains("points is 2"));
 }

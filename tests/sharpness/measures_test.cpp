@@ -93,6 +93,16 @@ TEST_CASE("filter scales are the norms of a filter and its bias, and scale with 
   CHECK_THROWS_WITH(filter_scales(b.model.layout(), point(here)), Catch::Contains("4 parameters for a layout of"));
 }
 
+TEST_CASE("a tensor whose name has no dot is a layer of its own") {
+  layout tensors;
+  tensors.add("w", {2, 2});
+  tensors.add("b", {2});
+  tensors.add("w.scale", {2});
+  tensors.add("w.shift", {2});
+  const numbers x{3, 4, 6, 8, 7, 9, 1, 2, 10, 20};
+  CHECK(filter_scales(tensors, point(x)) == numbers{5, 5, 10, 10, 7, 9, 11, 22, 11, 22});
+}
+
 TEST_CASE("a scaled operator is S H S") {
   struct diagonal_operator {
     numbers h;
@@ -134,6 +144,55 @@ TEST_CASE("epsilon-sharpness of a quadratic is its closed form, scaled or not") 
   CHECK_THROWS_WITH(epsilon_sharpness(f, point(here), {}, point(numbers{1.0})), Catch::Contains("1 scales for 4"));
 }
 
+TEST_CASE("epsilon-sharpness takes one gradient, and only losses where the objective has them") {
+  struct counting {
+    double gap = 0.0;  // between the two ways to the loss, as rounding leaves one
+    mutable std::size_t gradients = 0, losses = 0;
+    double loss_and_gradient(point x, std::span<double> g) const {
+      ++gradients;
+      g[0] = 2.0;
+      return 1.0 + 2.0 * x[0];
+    }
+    double loss(point x) const {
+      ++losses;
+      return 1.0 + gap + 2.0 * x[0];
+    }
+  };
+  for (const double gap : {0.0, 1e-6, -1e-6}) {
+    const counting f{gap};
+    const auto found = epsilon_sharpness(f, point(numbers{0.5}), {.epsilon = 1e-7});
+    CHECK(found.distance == Approx(0.5e-7).epsilon(1e-6));
+    CHECK(f.gradients == 1);
+    CHECK(f.losses + 1 == found.evaluations);
+  }
+}
+
+TEST_CASE("a rise that is lost in rounding is refused") {
+  struct high {
+    double loss_and_gradient(point x, std::span<double> g) const {
+      g[0] = 1.0;
+      return 1e9 + x[0];
+    }
+  };
+  CHECK_THROWS_WITH(epsilon_sharpness(high{}, point(numbers{1.0}), {.epsilon = 1e-9}),
+                    Catch::Contains("an epsilon of 1e-09 is lost beside a loss of 1e+09: set a larger one"));
+  CHECK(epsilon_sharpness(high{}, point(numbers{1.0}), {.epsilon = 1e-3}).distance == Approx(1e-3).epsilon(1e-3));
+  const numbers origin{0.0};
+  CHECK_THROWS_WITH(pac_bayes(point(origin), point(origin), [](point) { return 1e9; }, {.samples = 2, .rise = 1e-9}),
+                    Catch::Contains("a rise of 1e-09 is lost beside a loss of 1e+09: set a larger one"));
+  // The mean of ten equal losses rounds: without noise it must not be above itself.
+  const double third = 1.0 / 3.0, least = std::nextafter(third, 1.0) - third;
+  CHECK(pac_bayes(point(origin), point(origin), [&](point) { return third; }, {.samples = 2, .rise = least}).open);
+  // A cliff however near has no distance to divide by.
+  struct cliff {
+    double loss_and_gradient(point x, std::span<double> g) const {
+      g[0] = 1.0;
+      return x[0] > 0.0 ? 5.0 : 1.0;
+    }
+  };
+  CHECK_THROWS_WITH(epsilon_sharpness(cliff{}, point(origin)), Catch::Contains("however near"));
+}
+
 TEST_CASE("the low-pass loss of a quadratic is L + sigma^2 / 2 trace, scaled or not") {
   for (const numbers& s : {numbers(4, 1.0), scales}) {
     const double expected = valley(here) + 0.5 * 0.3 * 0.3 * sum_of(valley.scaled(s));
@@ -145,6 +204,11 @@ TEST_CASE("the low-pass loss of a quadratic is L + sigma^2 / 2 trace, scaled or 
   CHECK_THROWS_WITH(low_pass(point(here), valley, {.draws = 0}), Catch::Contains("draws is 0"));
   const auto broken = [](point) { return std::nan(""); };
   CHECK_THROWS_AS(low_pass(point(here), broken), non_finite_error);
+  // What helps is said in the measure's own terms.
+  CHECK_THROWS_WITH(low_pass(point(here), broken), Catch::Contains("with sigma 0.01: take a smaller sigma"));
+  CHECK_THROWS_WITH(local_entropy(point(here), broken), Catch::Contains("with gamma 100: take a larger gamma"));
+  CHECK_THROWS_WITH(pac_bayes(point(here), point(here), broken, {.samples = 1}),
+                    Catch::Contains("the loss is nan at the point itself"));
 }
 
 TEST_CASE("local entropy of a quadratic is the integral of a Gaussian, scaled or not") {
@@ -152,17 +216,24 @@ TEST_CASE("local entropy of a quadratic is the integral of a Gaussian, scaled or
   for (const numbers& s : {numbers(4, 1.0), scales}) {
     const numbers h = valley.scaled(s);
     // Each coordinate: E exp(-h (x + z)^2 / 2) = sqrt(gamma / (gamma + h)) exp(-gamma h x^2 / (2 (gamma + h))).
-    double expected = 0.0;
-    for (std::size_t i = 0; i < 4; ++i) {
-      const double x = here[i] / s[i];
-      expected += 0.5 * std::log((gamma + h[i]) / gamma) + 0.5 * gamma * h[i] * x * x / (gamma + h[i]);
-    }
+    // E exp(-2 L) is the same with 2 h in place of h.
+    const auto free = [&](double factor) {
+      double sum = 0.0;
+      for (std::size_t i = 0; i < 4; ++i) {
+        const double x = here[i] / s[i], curved = factor * h[i];
+        sum += 0.5 * std::log((gamma + curved) / gamma) + 0.5 * gamma * curved * x * x / (gamma + curved);
+      }
+      return sum;
+    };
     const auto found = local_entropy(point(here), valley, {.gamma = gamma, .draws = 100000}, s);
-    CHECK(found.loss == Approx(expected).epsilon(0.01));
+    const double deviation = std::sqrt((std::exp(2.0 * free(1.0) - free(2.0)) - 1.0) / 100000);
+    CHECK(std::abs(found.loss - free(1.0)) < 4.0 * deviation);
+    CHECK(found.standard_error == Approx(deviation).epsilon(0.03));
     CHECK(found.value == Approx(found.loss - 2.0 * std::log(2.0 * std::numbers::pi / gamma)).epsilon(1e-12));
   }
   // A constant loss, however large, is itself: no overflow.
   CHECK(local_entropy(point(here), [](point) { return 5000.0; }).loss == Approx(5000.0));
+  CHECK(std::isnan(local_entropy(point(here), valley, {.draws = 1}).standard_error));
   CHECK_THROWS_WITH(local_entropy(point(here), valley, {.gamma = -1.0}), Catch::Contains("gamma is -1"));
 }
 
@@ -183,6 +254,12 @@ TEST_CASE("PAC-Bayes of a quadratic at its minimum has sigma^2 = 2 rise / trace,
   const auto flat = pac_bayes(point(minimum), point(start), [](point) { return 1.0; }, {.samples = 2, .greatest = 9.0});
   CHECK(flat.open);
   CHECK(flat.sigma == 9.0);
+  // Open: a search that goes farther finds a larger sigma and so a smaller value.
+  const auto farther =
+      pac_bayes(point(minimum), point(start), [](point) { return 1.0; }, {.samples = 2, .greatest = 90.0});
+  CHECK(farther.open);
+  CHECK(farther.sigma > flat.sigma);
+  CHECK(farther.value < flat.value);
   CHECK_THROWS_WITH(pac_bayes(point(minimum), point(start), valley, {}), Catch::Contains("samples is 0"));
 }
 

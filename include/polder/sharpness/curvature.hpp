@@ -50,6 +50,12 @@ template <class F, class T>
 concept has_hessian_product =
     requires(const F f, std::span<const T> x, std::span<const T> v, std::span<T> hv) { f.hessian_product(x, v, hv); };
 
+/// An objective that gives its loss without the gradient, for about a third of the cost: `f.loss(x)`.
+template <class F, class T>
+concept has_loss = requires(const F f, std::span<const T> x) {
+  { f.loss(x) } -> std::convertible_to<double>;
+};
+
 /// The Hessian of an objective at a point, by central differences of its gradient, for any objective at all:
 ///
 ///     H v ~ (g(x + h v) - g(x - h v)) / (2 h),      h = step (1 + ||x||) / ||v||

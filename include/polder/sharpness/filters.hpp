@@ -46,7 +46,7 @@ inline double scale_of(std::span<const double> scales, std::size_t i) { return s
 ///
 /// so ||w_f|| + |b_f| for the filter f of a convolution or the row f of a dense layer and for its bias, |gamma_c| +
 /// |beta_c| for a norm. The tensors of a layer are those whose names agree up to the last '.' and whose first extents
-/// are equal. In a network x = s x̂ every filter x̂ has unit scale, and measures of L(s x̂) as a function of x̂ do not
+/// are equal; a tensor whose name has no '.' is a layer of its own. In a network x = s x̂ every filter x̂ has unit scale, and measures of L(s x̂) as a function of x̂ do not
 /// change when a filter is multiplied by a number that a norm takes back. Where the next layer takes it back, that layer's
 /// own filters get another scale, and only what moves the first filter alone stays the same. A filter of zeros has scale 0:
 /// it does not move.
@@ -58,8 +58,9 @@ template <class T>
   require<config_error>(x.size() == tensors.size(), "filter_scales: ", x.size(), " parameters for a layout of ",
                         tensors.size());
   const auto layer_of = [](const tensor_info& tensor) {
+    // With its dot, so that the layer "a." and a tensor "a" are two.
     const std::size_t dot = tensor.name.rfind('.');
-    return std::pair(tensor.name.substr(0, dot == std::string::npos ? 0 : dot),
+    return std::pair(dot == std::string::npos ? tensor.name : tensor.name.substr(0, dot + 1),
                      tensor.shape.empty() ? std::size_t{1} : tensor.shape.front());
   };
   std::map<std::pair<std::string, std::size_t>, std::vector<double>> layers;

@@ -31,7 +31,8 @@ struct lanczos_run {
 /// Without the reorthogonalization rounding makes copies of eigenvalues that have converged. `enough(run)` is asked after
 /// each step and ends the method. From one vector it sees one copy of each eigenvalue of an operator that is exact to
 /// rounding; the noise of difference_hessian lets further copies of equal ones come in.
-/// Cost: a product and O(n k) operations a step; memory n k doubles.
+/// Cost: a product and O(n k) operations a step; memory n k doubles. Errors: config_error for no steps or an empty
+/// operator; non_finite_error if a product is not finite, or too large to be squared.
 template <symmetric_operator H, class Enough>
 lanczos_run lanczos(H& h, std::uint64_t seed, std::uint64_t draw, std::size_t most_steps, Enough&& enough) {
   const std::size_t n = h.size();
@@ -54,6 +55,9 @@ lanczos_run lanczos(H& h, std::uint64_t seed, std::uint64_t draw, std::size_t mo
       for (const std::vector<double>& q : basis) detail::add(w, -detail::dot(q, w), q);
     }
     run.residual = detail::norm(w);
+    require<non_finite_error>(std::isfinite(run.diagonal.back()) && std::isfinite(run.residual), "lanczos: step ",
+                              k + 1, " gives ", run.diagonal.back(), " beside ", run.residual,
+                              ": the operator's products must be finite, and their squares");
     largest = std::max({largest, std::abs(run.diagonal.back()), run.residual});
     if (run.residual <= 1e-14 * largest) run.residual = 0.0;
     if (run.residual == 0.0 || enough(run) || k + 1 == std::min(most_steps, n)) break;
@@ -87,7 +91,8 @@ struct eigenvalues_found {
 ///
 /// Lanczos' method until the bounds beta_k |last component of the Ritz vector| of all `count` are within the tolerance, or
 /// most_steps products. By algebraic value, not by magnitude: a saddle's most negative curvature is `smallest`.
-/// Equal eigenvalues of an exact operator are found once. Errors: config_error for count, tolerance or most_steps of 0.
+/// Equal eigenvalues of an exact operator are found once. Errors: config_error for count, tolerance or most_steps of 0,
+/// non_finite_error for products that are not finite.
 /// Source: Lanczos 1950; Parlett, "The Symmetric Eigenvalue Problem", chapter 13 (bounds).
 template <symmetric_operator H>
 [[nodiscard]] eigenvalues_found largest_eigenvalues(H& h, eigenvalue_options options = {}) {

@@ -221,12 +221,15 @@ struct loss_line {
   std::vector<double> t{};
   std::vector<double> loss{};
 
-  /// How far the loss rises above the straight line between its ends; 0 where it nowhere does:
+  /// How far the loss rises above the straight line between its ends; 0 where it nowhere does, NaN where a loss is not a
+  /// number:
   ///     max over t of L(t) - ((1 - t) L(0) + t L(1))
   [[nodiscard]] double barrier() const {
     double highest = 0.0;
     for (std::size_t i = 0; i < t.size(); ++i) {
-      highest = std::max(highest, loss[i] - ((1.0 - t[i]) * loss.front() + t[i] * loss.back()));
+      const double above = loss[i] - ((1.0 - t[i]) * loss.front() + t[i] * loss.back());
+      if (std::isnan(above)) return above;
+      highest = std::max(highest, above);
     }
     return highest;
   }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "polder/core/error.hpp"
+
 namespace polder::sharpness {
 
 /// Where a loss reaches a level.
@@ -40,5 +42,27 @@ template <class LossAt>
   }
   return {.distance = inside + (outside - inside) / 2.0};
 }
+
+namespace detail {
+
+/// The level loss + rise. Throws config_error where rounding loses the rise, which `what` calls `name`.
+inline double raised(double loss, double rise, const char* what, const char* name) {
+  require<config_error>(loss + rise > loss, what, ": ", name, " of ", rise, " is lost beside a loss of ", loss,
+                        ": set a larger one");
+  return loss + rise;
+}
+
+/// find_level for the level loss + rise, of a measure that divides by the distance. Throws config_error as raised does,
+/// and where the loss has risen however near, which rounding of the loss does to a rise that is hardly larger than it.
+template <class LossAt>
+[[nodiscard]] level_distance find_rise(const LossAt& loss_at, double loss, double rise, const char* what,
+                                       const char* name, double start, double tolerance, double farthest) {
+  const level_distance found = find_level(loss_at, raised(loss, rise, what, name), start, tolerance, farthest);
+  require<config_error>(found.distance > 0.0, what, ": the loss has risen by ", name, " of ", rise,
+                        " however near: it is not continuous there, or rounds to more than that: set a larger one");
+  return found;
+}
+
+}  // namespace detail
 
 }  // namespace polder::sharpness

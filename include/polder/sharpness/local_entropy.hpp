@@ -11,6 +11,7 @@
 
 #include "polder/core/error.hpp"
 #include "polder/sharpness/random_points.hpp"
+#include "polder/sharpness/trace.hpp"
 
 namespace polder::sharpness {
 
@@ -20,8 +21,9 @@ struct local_entropy_options {
   std::uint64_t seed = 1;
 };
 struct local_entropy_found {
-  double value = 0;  ///< of the integral: its negative logarithm, larger for sharper
-  double loss = 0;   ///< -log E exp(-L(x + z)), `value` without the term that depends on n and gamma alone
+  double value = 0;           ///< of the integral: its negative logarithm, larger for sharper
+  double loss = 0;            ///< -log E exp(-L(x + z)), `value` without the term that depends on n and gamma alone
+  double standard_error = 0;  ///< of both; NaN where it cannot be told (a single draw)
 };
 
 /// The negative local entropy:
@@ -30,7 +32,8 @@ struct local_entropy_found {
 ///         = -log E exp(-L(x + z)) - n / 2 log(2 pi / gamma),      z ~ N(0, 1 / gamma I)
 ///
 /// with the mean of `draws` in place of E, summed without overflow. For models of one size only `loss` differs. With
-/// `scales` it is that of L(s x̂) as a function of x̂.
+/// `scales` it is that of L(s x̂) as a function of x̂. The standard error is that of the mean, divided by the mean, as
+/// d log m = dm / m: it is good where it is well below 1, and says nothing of volume that no draw has found.
 ///
 /// Memory: n and `draws` numbers. Cost: `draws` evaluations. Errors: config_error for options out of range or scales
 /// that do not fit; non_finite_error if a loss is not finite.
@@ -46,13 +49,16 @@ template <class T, class Loss>
   require<config_error>(options.draws > 0, "local_entropy: draws is 0 but must be at least 1");
   detail::random_points<T, Loss> points(loss, x, scales, options.seed, "local_entropy");
   std::vector<double> losses(options.draws);
-  for (std::size_t k = 0; k < options.draws; ++k) losses[k] = points.finite_loss(1.0 / std::sqrt(options.gamma), k);
+  for (std::size_t k = 0; k < options.draws; ++k) {
+    losses[k] = points.finite_loss(1.0 / std::sqrt(options.gamma), k, " at draw ", k, " with gamma ", options.gamma,
+                                   ": take a larger gamma");
+  }
   const double least = *std::min_element(losses.begin(), losses.end());
-  double sum = 0.0;
-  for (const double found : losses) sum += std::exp(least - found);
-  const double free = least - std::log(sum / static_cast<double>(options.draws));
+  for (double& number : losses) number = std::exp(least - number);
+  const estimate mean = detail::mean_of(losses);
+  const double free = least - std::log(mean.value);
   const double volume = 0.5 * static_cast<double>(x.size()) * std::log(2.0 * std::numbers::pi / options.gamma);
-  return {.value = free - volume, .loss = free};
+  return {.value = free - volume, .loss = free, .standard_error = mean.standard_error / mean.value};
 }
 
 }  // namespace polder::sharpness

@@ -38,7 +38,10 @@ template <class T, class Loss>
   require<config_error>(options.draws > 0, "low_pass: draws is 0 but must be at least 1");
   detail::random_points<T, Loss> points(loss, x, scales, options.seed, "low_pass");
   std::vector<double> losses(options.draws);
-  for (std::size_t k = 0; k < options.draws; ++k) losses[k] = points.finite_loss(options.sigma, k);
+  for (std::size_t k = 0; k < options.draws; ++k) {
+    losses[k] =
+        points.finite_loss(options.sigma, k, " at draw ", k, " with sigma ", options.sigma, ": take a smaller sigma");
+  }
   return detail::mean_of(losses);
 }
 

@@ -59,11 +59,7 @@ inline void check(const valley_options& o) {
 }
 inline double level_of(double center_loss, const valley_options& o) {
   require<non_finite_error>(std::isfinite(center_loss), "mean_valley: the loss of the mean is ", center_loss);
-  if (o.rise > 0.0) {
-    require<config_error>(center_loss + o.rise > center_loss, "mean_valley: a rise of ", o.rise,
-                          " is lost beside a loss of ", center_loss, ": set a larger one");
-    return center_loss + o.rise;
-  }
+  if (o.rise > 0.0) return raised(center_loss, o.rise, "mean_valley", "a rise");
   require<config_error>(center_loss > 0.0, "mean_valley: the loss of the mean is ", center_loss,
                         ", of which no multiple is a boundary above it: set `rise` to a rise of the loss instead");
   return o.kappa * center_loss;

@@ -24,7 +24,7 @@ struct pac_bayes_options {
 struct pac_bayes_found {
   double value = 0;
   double sigma = 0;   ///< the noise at which the loss has risen by `rise`
-  bool open = false;  ///< it never has, up to the greatest sigma: the value is a lower bound
+  bool open = false;  ///< it never has, up to the greatest sigma: `sigma` is a lower bound, `value` an upper one
   std::size_t evaluations = 0;
 };
 
@@ -39,7 +39,8 @@ struct pac_bayes_found {
 /// of `scales`, or the identity where none are given; parameters of scale 0 do not count.
 ///
 /// Memory: n numbers. Cost: one evaluation, and `draws` for each of about 10 to 30 values of sigma. Errors: config_error
-/// for options out of range, sizes that do not fit, or samples left at 0; non_finite_error if L(x) is not finite.
+/// for options out of range, sizes that do not fit, samples left at 0, or a rise that rounding loses beside the loss;
+/// non_finite_error if L(x) is not finite.
 /// Source: the measure of devansh20la/LPF-SGD.
 template <class T, class Loss>
 [[nodiscard]] pac_bayes_found pac_bayes(std::span<const T> x, std::span<const T> initial, const Loss& loss,
@@ -57,14 +58,17 @@ template <class T, class Loss>
   require<config_error>(options.greatest > 0.0 && std::isfinite(options.greatest), "pac_bayes: greatest is ",
                         options.greatest, " but must be a finite number > 0");
   detail::random_points<T, Loss> points(loss, x, scales, options.seed, "pac_bayes");
-  const double here = points.finite_loss(0.0, 0);
-  const level_distance found = find_level(
-      [&](double sigma) {
-        double sum = 0.0;
-        for (std::size_t k = 0; k < options.draws; ++k) sum += points.loss(sigma, k);
-        return sum / static_cast<double>(options.draws);
-      },
-      here + options.rise, 0.01, options.tolerance, options.greatest);
+  const auto mean = [&](const auto& loss_of) {
+    double sum = 0.0;
+    for (std::size_t k = 0; k < options.draws; ++k) sum += loss_of(k);
+    return sum / static_cast<double>(options.draws);
+  };
+  const double loss_here = points.finite_loss(0.0, 0, " at the point itself");
+  // Summed as the means under noise are, so that no noise at all is no rise.
+  const double here = mean([&](std::size_t) { return loss_here; });
+  const level_distance found =
+      detail::find_rise([&](double sigma) { return mean([&](std::size_t k) { return points.loss(sigma, k); }); }, here,
+                        options.rise, "pac_bayes", "a rise", 0.01, options.tolerance, options.greatest);
   double squares = 0.0;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const double scale = detail::scale_of(scales, i);

@@ -33,10 +33,11 @@ class random_points {
     ++evaluations_;
     return static_cast<double>(loss_(std::span<const T>(point_)));
   }
-  [[nodiscard]] double finite_loss(double deviation, std::size_t draw) {
+  /// The same. Throws non_finite_error, whose sentence ends with `circumstances`: which value leads there, and what helps.
+  template <class... Pieces>
+  [[nodiscard]] double finite_loss(double deviation, std::size_t draw, const Pieces&... circumstances) {
     const double found = loss(deviation, draw);
-    require<non_finite_error>(std::isfinite(found), what_, ": the loss at draw ", draw, " is ", found,
-                              ": take a smaller deviation");
+    require<non_finite_error>(std::isfinite(found), what_, ": the loss is ", found, circumstances...);
     return found;
   }
   [[nodiscard]] std::size_t evaluations() const { return evaluations_; }

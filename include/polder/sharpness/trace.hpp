@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -22,11 +23,12 @@ struct trace_options {
 /// An estimate from independent draws.
 struct estimate {
   double value = 0;
-  double standard_error = 0;  ///< of the value; 0 where it cannot be told (a single draw)
+  double standard_error = 0;  ///< of the value; NaN where it cannot be told (a single draw)
 };
 struct trace_found {
   estimate trace;
-  double frobenius_norm = 0;  ///< sqrt of the mean of ||H v||^2: its square is unbiased
+  double frobenius_norm = 0;   ///< sqrt of the mean of ||H v||^2: its square is unbiased
+  double frobenius_error = 0;  ///< its standard error; NaN for a single draw
   std::size_t products = 0;
 };
 
@@ -42,7 +44,8 @@ inline estimate mean_of(std::span<const double> draws) {
   for (const double draw : draws) mean += draw / count;
   double squares = 0.0;
   for (const double draw : draws) squares += (draw - mean) * (draw - mean);
-  return {mean, draws.size() < 2 ? 0.0 : std::sqrt(squares / (count - 1.0) / count)};
+  const double unknown = std::numeric_limits<double>::quiet_NaN();
+  return {mean, draws.size() < 2 ? unknown : std::sqrt(squares / (count - 1.0) / count)};
 }
 
 }  // namespace detail
@@ -51,21 +54,25 @@ inline estimate mean_of(std::span<const double> draws) {
 ///
 ///     trace H ~ mean of v^T H v,      ||H||_F^2 ~ mean of ||H v||^2,      v_i = +-1
 ///
-/// Variance of a draw: 2 sum_{i != j} H_ij^2; none for a diagonal H. Cost: `draws` products.
+/// Variance of a draw: 2 sum_{i != j} H_ij^2; none for a diagonal H. The norm's standard error is that of the mean of
+/// ||H v||^2 divided by 2 ||H||_F, as d sqrt(m) = dm / (2 sqrt(m)). Cost: `draws` products.
 /// Source: Hutchinson, "A stochastic estimator of the trace of the influence matrix", 1989.
 template <symmetric_operator H>
 [[nodiscard]] trace_found hutchinson(H& h, trace_options options = {}) {
   require<config_error>(options.draws > 0, "hutchinson: draws is 0 but must be at least 1");
-  std::vector<double> v(h.size()), hv(h.size()), traces;
+  std::vector<double> v(h.size()), hv(h.size()), traces, squares;
   random_stream random({.seed = options.seed, .purpose = purpose::probe});
-  double squares = 0.0;
   for (std::size_t draw = 0; draw < options.draws; ++draw) {
     detail::draw_signs(random, v);
     h.multiply(v, hv);
     traces.push_back(detail::dot(v, hv));
-    squares += detail::dot(hv, hv);
+    squares.push_back(detail::dot(hv, hv));
   }
-  return {detail::mean_of(traces), std::sqrt(squares / static_cast<double>(options.draws)), options.draws};
+  const estimate square = detail::mean_of(squares);
+  const double norm = std::sqrt(square.value);
+  // H = 0: every draw is 0.
+  const double error = norm > 0.0 ? square.standard_error / (2.0 * norm) : square.standard_error;
+  return {detail::mean_of(traces), norm, error, options.draws};
 }
 
 /// The trace by Hutch++: exact on the range of H that a third of the products finds, Hutchinson's estimator on the rest.
@@ -74,7 +81,8 @@ template <symmetric_operator H>
 ///
 /// S and g are random signs. The error falls as 1 / products instead of 1 / sqrt(products) for a positive H; exact
 /// where the rank of H is at most a third of the products. Cost: `draws` products (at least 3), memory n draws / 3
-/// doubles.
+/// doubles. The standard error is that of Hutchinson's estimator on the rest, which has two draws from 4 products on; NaN
+/// for 3. Errors: config_error for fewer.
 /// Source: Meyer, Musco, Musco, Woodruff, "Hutch++: Optimal Stochastic Trace Estimation", SOSA 2021.
 template <symmetric_operator H>
 [[nodiscard]] estimate hutch_plus_plus(H& h, trace_options options = {}) {

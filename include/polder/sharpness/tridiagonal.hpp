@@ -22,13 +22,17 @@ struct ritz_pair {
 /// All eigenvalues of the symmetric tridiagonal matrix with that diagonal and, beside it, `beside`, in descending order.
 ///
 /// Implicit QL with Wilkinson's shifts; of the eigenvectors only the first and last row are carried along. Cost: O(k^2).
-/// Errors: config_error for sizes that do not fit; polder::error if an eigenvalue does not converge in 60 sweeps.
+/// Errors: config_error for sizes that do not fit; non_finite_error for numbers that are not finite; polder::error if an eigenvalue does not converge in 60 sweeps.
 /// Source: Golub, Welsch, "Calculation of Gauss quadrature rules", Mathematics of Computation 1969.
 [[nodiscard]] inline std::vector<ritz_pair> tridiagonal_eigenvalues(std::vector<double> diagonal,
                                                                     std::vector<double> beside) {
   const std::size_t n = diagonal.size();
   require<config_error>(n > 0 && beside.size() + 1 == n, "a tridiagonal matrix with ", n,
                         " numbers on its diagonal has ", n - 1, " beside it, not ", beside.size());
+  const auto finite = [](double number) { return std::isfinite(number); };
+  require<non_finite_error>(
+      std::all_of(diagonal.begin(), diagonal.end(), finite) && std::all_of(beside.begin(), beside.end(), finite),
+      "tridiagonal_eigenvalues: the matrix is not finite");
   beside.push_back(0.0);
   std::vector<double> first(n, 0.0);
   std::vector<double> last(n, 0.0);
