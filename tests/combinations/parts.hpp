@@ -1,5 +1,6 @@
-// The one list of the parts that may stand in an algorithm: the tests here run it, and docs/reference/combinations.md is
-// printed from it. Which part may stand inside which is asked of the library.
+// The list of the parts that the tests here run in all combinations. docs/reference/combinations.md is printed from it
+// and from the parts that table.cpp adds, which are run by the recipes' tests. Which part may stand inside which is
+// asked of the library.
 #pragma once
 
 #include <type_traits>

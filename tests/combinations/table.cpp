@@ -11,6 +11,13 @@
 #include "combinations/parts.hpp"
 #include "combinations/refusals.hpp"
 #include "combinations/uses.hpp"
+#include "polder/mixing/averaged_in_time.hpp"
+#include "polder/mixing/elastic_center.hpp"
+#include "polder/mixing/gradient_weighted.hpp"
+#include "polder/mixing/leader.hpp"
+#include "polder/mixing/outer.hpp"
+#include "polder/update/all_reduce_mean.hpp"
+#include "polder/update/power_sgd.hpp"
 #include "support/quadratics.hpp"
 
 namespace {
@@ -108,6 +115,8 @@ void print_all_places(footnotes& notes) {
   print_places(notes, "momentum", momentum{});
   print_places(notes, "nesterov", nesterov{});
   print_places(notes, "quasi_global_momentum", quasi_global_momentum{});
+  print_places(notes, "all_reduce_mean", all_reduce_mean{});
+  print_places(notes, "power_sgd", power_sgd{});
   print_places(notes, "none", none{});
   print_places(notes, "gossip", gossip{});
   print_places(notes, "choco{…}", choco{sign{}});
@@ -115,6 +124,11 @@ void print_all_places(footnotes& notes) {
   print_places(notes, "deep_squeeze{…}", deep_squeeze{sign{}});
   print_places(notes, "average", average{});
   print_places(notes, "pull_push", pull_push{});
+  print_places(notes, "pull_push_toward<elastic_center>", pull_push_toward<elastic_center>{});
+  print_places(notes, "pull_push_toward<leader>", pull_push_toward<leader>{});
+  print_places(notes, "pull_push_toward<gradient_weighted>", pull_push_toward<gradient_weighted>{});
+  print_places(notes, "outer{…}", outer{diloco{}});
+  print_places(notes, "averaged_in_time{…}", averaged_in_time{ema{}, gossip{}});
   print_places(notes, "every{tau, …}", every{2, gossip{}});
   for_each_part(compressors{}, [&](auto type) {
     for (const auto& [name, k] : uses_of(type)) print_places(notes, name, k);
@@ -213,9 +227,17 @@ int main() {
       << "<!-- Printed by polder_combinations_table (tests/combinations/table.cpp): do not edit. -->\n"
          "# Combinations\n\n"
          "Which parts go together: as the three words of `algorithm{gradient, update, mixing}`, and inside other\n"
-         "parts. A number is the reason why not, below. All else goes together. The tests run all of these parts in\n"
+         "parts. A number is the reason why not, below. All else goes together. The tests run the parts of the table\n"
+         "of gradient and mixing, with all update rules but `all_reduce_mean` and `power_sgd`, in\n"
       << count_all()
       << " combinations of values, on a ring and on an irregular graph, and compare each with its equations.\n\n"
+         "The other parts are compared with theirs in the recipes that have them, not in every combination:\n"
+         "`all_reduce_mean`, `outer` and `averaged_in_time` in [rounds_test](../../tests/recipes/rounds_test.cpp), "
+         "the\n"
+         "synchronization rules of `every` there and in "
+         "[synchronization_test](../../tests/mixing/synchronization_test.cpp),\n"
+         "the pulls of `pull_push_toward` in [pulls_test](../../tests/recipes/pulls_test.cpp), `power_sgd` in\n"
+         "[power_sgd_test](../../tests/recipes/power_sgd_test.cpp).\n\n"
          "## Where a part may stand\n\n"
          "`{…}` is any part that may stand there. The second parameter of `cross_gradients` is what the gradients go\n"
          "back in.\n\n";
@@ -226,7 +248,9 @@ int main() {
                "## Gradient and mixing\n\n"
                "A row or column stands for all values of its rule that no other names, and `{…}` for all that may be "
                "inside.\n"
-               "Every update rule goes with every gradient rule and every mixing rule.\n\n";
+               "Every update rule goes with every gradient rule and every mixing rule. `all_reduce_mean` and "
+               "`power_sgd` are\n"
+               "meant for `none`, with which workers that start equal stay equal.\n\n";
   print_gradient_and_mixing(notes);
   std::cout << "\n## Values of cross-gradients\n\n";
   print_values_of_cross_gradients(notes);

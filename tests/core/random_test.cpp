@@ -130,7 +130,7 @@ TEST_CASE("uniform draws lie inside the open unit interval and have its moments"
     if (!(u > 0.0 && u < 1.0)) FAIL("uniform() = " << u);
     return u;
   });
-  CHECK(m.mean == Approx(0.5).margin(5 * std::sqrt(1.0 / 12 / n)));
+  CHECK(m.mean == within(0.5, 5 * std::sqrt(1.0 / 12 / n)));
   CHECK(m.variance == Approx(1.0 / 12).epsilon(0.01));
 }
 
@@ -164,7 +164,7 @@ TEST_CASE("below() has no bias where the range does not divide the words", "[ran
       REQUIRE(drawn < bound);
       if (drawn < bound / 3) ++low;
     }
-    CHECK(low == Approx(n / 3.0).margin(6 * std::sqrt(n * 2.0 / 9)));
+    CHECK(low == within(n / 3.0, 6 * std::sqrt(n * 2.0 / 9)));
   }
 }
 
@@ -172,10 +172,10 @@ TEST_CASE("normal draws have the moments of the standard normal", "[random]") {
   random_stream random({.seed = 6});
   const int n = 400000;
   const auto m = moments_of(n, [&] { return random.normal(); });
-  CHECK(m.mean == Approx(0.0).margin(5 / std::sqrt(n)));
-  CHECK(m.variance == Approx(1.0).margin(5 * std::sqrt(2.0 / n)));
-  CHECK(m.skewness == Approx(0.0).margin(5 * std::sqrt(6.0 / n)));
-  CHECK(m.kurtosis == Approx(3.0).margin(5 * std::sqrt(24.0 / n)));
+  CHECK(m.mean == within(0.0, 5 / std::sqrt(n)));
+  CHECK(m.variance == within(1.0, 5 * std::sqrt(2.0 / n)));
+  CHECK(m.skewness == within(0.0, 5 * std::sqrt(6.0 / n)));
+  CHECK(m.kurtosis == within(3.0, 5 * std::sqrt(24.0 / n)));
 }
 
 TEST_CASE("log_gamma draws have the mean and variance of a gamma's logarithm", "[random]") {
@@ -186,8 +186,8 @@ TEST_CASE("log_gamma draws have the mean and variance of a gamma's logarithm", "
     const int n = 200000;
     const auto m = moments_of(n, [&] { return random.log_gamma(shape); });
     CAPTURE(shape);
-    CHECK(m.mean == Approx(digamma(shape)).margin(5 * std::sqrt(trigamma(shape) / n)));
-    CHECK(m.variance == Approx(trigamma(shape)).margin(5 * m.variance * std::sqrt((m.kurtosis - 1) / n)));
+    CHECK(m.mean == within(digamma(shape), 5 * std::sqrt(trigamma(shape) / n)));
+    CHECK(m.variance == within(trigamma(shape), 5 * m.variance * std::sqrt((m.kurtosis - 1) / n)));
     CHECK(std::isfinite(m.mean));
   }
 }

@@ -40,7 +40,7 @@ TEST_CASE("a constant channel is normalized to zero, not to 0/0") {
   set.normalization = data::channel_statistics(set);
   CHECK(set.normalization.deviation == std::vector<double>{1, 1});
   data::batch_buffer<float> buffer(set);
-  for (const float x : buffer.gather_range(0, 2).images) CHECK(x == Approx(0).margin(1e-6));
+  for (const float x : buffer.gather_range(0, 2).images) CHECK(x == within(0, 1e-6));
 }
 
 TEST_CASE("a gathered batch holds the chosen images, normalized, and their labels") {
@@ -54,7 +54,7 @@ TEST_CASE("a gathered batch holds the chosen images, normalized, and their label
     CHECK(std::vector<std::int32_t>(batch.labels.begin(), batch.labels.end()) == std::vector<std::int32_t>{0, 2, 0});
     const std::vector<double> expected{2, 4, 2, 4.5, -2, 0, 2, 2, 2, 4, 2, 4.5};
     REQUIRE(batch.images.size() == expected.size());
-    for (std::size_t i = 0; i < expected.size(); ++i) CHECK(batch.images[i] == Approx(expected[i]).margin(1e-12));
+    for (std::size_t i = 0; i < expected.size(); ++i) CHECK(batch.images[i] == within(expected[i], 1e-12));
     CHECK(batch.shape == set.shape);
     CHECK(buffer.gather_range(1, 1).labels[0] == 0);
   }

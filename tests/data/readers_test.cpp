@@ -120,8 +120,8 @@ TEST_CASE("Fashion-MNIST has the published numbers of each class, mean and devia
   CHECK(set.train.shape == data::image_shape{1, 28, 28});
   CHECK(data::class_counts(set.train) == std::vector<std::size_t>(10, 6000));
   CHECK(data::class_counts(set.test) == std::vector<std::size_t>(10, 1000));
-  CHECK(set.train.normalization.mean[0] == Approx(0.2860).margin(5e-5));
-  CHECK(set.train.normalization.deviation[0] == Approx(0.3530).margin(5e-5));
+  CHECK(set.train.normalization.mean[0] == within(0.2860, 5e-5));
+  CHECK(set.train.normalization.deviation[0] == within(0.3530, 5e-5));
   CHECK(set.test.normalization.mean == set.train.normalization.mean);
   CHECK(data::load_named("fashion-mnist", folder + "/fashion-mnist").train.labels == set.train.labels);
 }

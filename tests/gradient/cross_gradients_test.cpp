@@ -94,14 +94,14 @@ TEST_CASE("tensors are programs of their own, and gradients that are zero are no
   const stacked<float> x(3, std::vector<float>(2, 0.0f));
   const auto g = gradients_of(cross_gradients<plain>{.by = cross_aggregate::quadratic_program}, weights, x,
                               [&](int i) { return f[static_cast<std::size_t>(i)]; });
-  CHECK(g[0][0] == Approx(0.0f).margin(1e-6));
+  CHECK(g[0][0] == within(0.0f, 1e-6));
   CHECK(g[0][1] == Approx(2.0f));
   // Worker 1: b = (-4; 0), the row of worker 0 (2; 2), that of worker 2 zero. First: v = max(1/2, 8 / 4) = 2, G = 0.
   // Second: v = 1/2, G = 1.
-  CHECK(g[1][0] == Approx(0.0f).margin(1e-6));
+  CHECK(g[1][0] == within(0.0f, 1e-6));
   CHECK(g[1][1] == Approx(1.0f));
   // Worker 2: b = 0; first rows (2), (-4) with the least of |2 v - 4 w|^2 at v = 1, w = 1/2; second one row (2): G = 1.
-  CHECK(g[2][0] == Approx(0.0f).margin(1e-6));
+  CHECK(g[2][0] == within(0.0f, 1e-6));
   CHECK(g[2][1] == Approx(1.0f));
 }
 
@@ -258,7 +258,7 @@ TEST_CASE("cross-gradients on a graph that changes from round to round") {
   const auto trained = train(reference_backend{});
   CHECK(train(eigen_backend{}) == trained);
   for (std::size_t i = 0; i < 4; ++i) {
-    for (std::size_t k = 0; k < dimension; ++k) CHECK(trained[i][k] == Approx(x[i][k]).margin(1e-12));
+    for (std::size_t k = 0; k < dimension; ++k) CHECK(trained[i][k] == within(x[i][k], 1e-12));
   }
 }
 

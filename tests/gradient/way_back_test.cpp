@@ -131,7 +131,7 @@ TEST_CASE("for each neighbor, what was decoded and what is remembered add up to 
       const sums& edge = notes[i].by_edge.at(1 + static_cast<std::uint32_t>(peer));
       double left = 0.0;
       for (std::size_t k = 0; k < n; ++k) {
-        CHECK(edge.decoded[k] + memory[k] == Approx(edge.given[k]).margin(1e-11));
+        CHECK(edge.decoded[k] + memory[k] == within(edge.given[k], 1e-11));
         left += std::abs(memory[k]);
       }
       CHECK(left > 0.0);

@@ -35,7 +35,7 @@ TEST_CASE("the contour of a slope is a straight line from border to border") {
   const auto lines = io::contours(sampled(7, 5, [](double x, double y) { return x + 0.5 * y; }), 0.1);
   REQUIRE(lines.size() == 1);
   CHECK_FALSE(lines[0].closed);
-  for (const auto& p : lines[0].points) CHECK(p.x + 0.5 * p.y == Approx(0.1).margin(1e-12));
+  for (const auto& p : lines[0].points) CHECK(p.x + 0.5 * p.y == within(0.1, 1e-12));
   // The higher side is on the left: the line runs downward.
   CHECK(lines[0].points.front().y == Approx(1.0));
   CHECK(lines[0].points.back().y == Approx(-1.0));

@@ -117,7 +117,7 @@ TEST_CASE("the mean of the workers stays where it is, whatever a compressor lose
       const auto after = train_team(reference_backend{}, algorithm{gradient, chain<>{}, mixing}, irregular_six(), start,
                                     [&](int i) { return q.of(i); }, 25, {.lr = {.base = 0.0}});
       CHECK(after != start);
-      for (std::size_t k = 0; k < n; ++k) CHECK(mean_at(after, k) == Approx(mean_at(start, k)).margin(1e-13));
+      for (std::size_t k = 0; k < n; ++k) CHECK(mean_at(after, k) == within(mean_at(start, k), 1e-13));
     };
     check(plain{});
     check(cross_gradients<plain, error_feedback<sign>>{});
@@ -161,7 +161,7 @@ TEST_CASE("workers that start apart come together through their copies") {
                 choco_before_step{.compressor = top_k{.keep = 0.3}, .gamma = 0.3, .copies = public_copies::zero}},
       irregular_six(), start, [&](int i) { return q.of(i); }, 600, {.lr = {.base = 0.0}});
   for (const auto& row : after) {
-    for (std::size_t k = 0; k < n; ++k) CHECK(row[k] == Approx(mean_at(start, k)).margin(1e-6));
+    for (std::size_t k = 0; k < n; ++k) CHECK(row[k] == within(mean_at(start, k), 1e-6));
   }
 }
 
@@ -176,7 +176,7 @@ TEST_CASE("over rounds of several steps the copies follow in every step that ask
     const auto copied = train(gradient, choco_before_step{raw{}, 0.6});
     const auto base = train(gradient, gossip{.gamma = 0.6, .of = mixed::before_step});
     for (std::size_t i = 0; i < base.size(); ++i) {
-      for (std::size_t k = 0; k < n; ++k) CHECK(copied[i][k] == Approx(base[i][k]).margin(1e-12));
+      for (std::size_t k = 0; k < n; ++k) CHECK(copied[i][k] == within(base[i][k], 1e-12));
     }
   };
   agree(plain{});

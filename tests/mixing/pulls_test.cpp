@@ -1,6 +1,8 @@
 // Pulls that go elsewhere than to the average, against closed forms: the gaps do not notice, centers follow their map.
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <iterator>
 #include <span>
 #include <vector>
 
@@ -70,14 +72,15 @@ TEST_CASE("the gaps do not depend on the pull nor on the truncation; the mean do
   const auto after = [&](auto pull, double strength, bool exact) {
     return settle(
         start, pull_push_toward<decltype(pull)>{.pull = pull, .alpha = strength, .lambda = lambda, .exact_push = exact},
-        30);
+        30, {4, 7});
   };
   const vectors base = after(the_average{}, alpha, false);
   for (const bool exact : {false, true}) {
     CAPTURE(exact);
     const vectors others[] = {after(leader{.window = 1}, alpha, exact), after(gradient_weighted{}, alpha, exact),
+                              after(gradient_weighted{.per = weights_per::tensor}, alpha, exact),
                               after(elastic_center{}, alpha * workers, exact)};
-    for (std::size_t k = 0; k < 3; ++k) {
+    for (std::size_t k = 0; k < std::size(others); ++k) {
       const vectors& other = others[k];
       CAPTURE(k);
       CHECK(farthest(gaps(other), gaps(base)) < 1e-13);
@@ -86,7 +89,7 @@ TEST_CASE("the gaps do not depend on the pull nor on the truncation; the mean do
   }
   // Exact: the average stays where it is.
   const auto before = mean_of(start), then = mean_of(after(the_average{}, alpha, true));
-  for (std::size_t i = 0; i < before.size(); ++i) CHECK(then[i] == Approx(before[i]).margin(1e-13));
+  for (std::size_t i = 0; i < before.size(); ++i) CHECK(then[i] == within(before[i], 1e-13));
 }
 
 TEST_CASE("every gap settles at lambda / alpha, at M times that for the elastic center") {
@@ -102,10 +105,56 @@ TEST_CASE("every gap settles at lambda / alpha, at M times that for the elastic 
   }
 }
 
-TEST_CASE("a push from a changing leader: the width tells which reference is used") {
+double distance(const std::vector<double>& a, const std::vector<double>& b) {
+  std::vector<double> d = a;
+  for (std::size_t i = 0; i < d.size(); ++i) d[i] -= b[i];
+  return length(d);
+}
+
+TEST_CASE("a push from a changing leader: all are lambda / alpha apart, and the width tells which reference is used") {
   const vectors start = random_start(4, 50);
   const pull_push_toward<leader> from_leader{.pull = {.window = 1}, .from = push_reference::target};
-  CHECK(width(settle(start, from_leader, 3000)) == Approx(3.061862).margin(5e-7));
+  const auto x = settle(start, from_leader, 3000);
+  CHECK(width(x) == within(3.061862, 5e-7));
+  CHECK(width(x) == within(5.0 * std::sqrt(3.0 / 8.0), 1e-9));
+  for (std::size_t a = 0; a < x.size(); ++a) {
+    for (std::size_t b = 0; b < a; ++b) CHECK(distance(x[a], x[b]) == within(5.0, 1e-9));
+  }
+}
+
+/// Worker 2 leads always.
+struct led : no_gradient {
+  int worker = 0;
+  double loss_and_gradient(std::span<const double> x, std::span<double> g) const {
+    no_gradient::loss_and_gradient(x, g);
+    return worker == 2 ? 0.0 : 1.0;
+  }
+};
+
+TEST_CASE("a push from a leader that stays: the others come to lambda / alpha from it, each in its own direction") {
+  const vectors start = random_start(4, 7);
+  const pull_push_toward<leader> from_leader{.pull = {.window = 1}, .from = push_reference::target};
+  const auto run = [&](std::uint64_t rounds) {
+    return train_team(
+        reference_backend{}, algorithm{plain{}, chain<>{}, from_leader}, weights(4), start,
+        [](int i) {
+          return led{{}, i};
+        },
+        rounds);
+  };
+  for (const std::uint64_t rounds : {1, 7, 50, 600}) {
+    CAPTURE(rounds);
+    const auto x = run(rounds);
+    CHECK(x[2] == start[2]);
+    for (const std::size_t m : {0, 1, 3}) {
+      const double r0 = distance(start[m], start[2]);
+      const double r = 5.0 + std::pow(1.0 - alpha, static_cast<double>(rounds)) * (r0 - 5.0);
+      CHECK(distance(x[m], x[2]) == within(r, 1e-12));
+      for (std::size_t i = 0; i < 7; ++i) {
+        CHECK(x[m][i] - x[2][i] == within(r / r0 * (start[m][i] - start[2][i]), 1e-12));
+      }
+    }
+  }
 }
 
 TEST_CASE("a push for each tensor gives each of them the width lambda / alpha") {
@@ -136,7 +185,7 @@ TEST_CASE("workers of equal gradient norms have equal weights") {
                  algorithm{plain{}, chain<>{}, pull_push_toward<gradient_weighted>{.alpha = 1.0, .lambda = 0.0}},
                  weights(3), start, [](int) { return constant{}; }, 1, {.lr = {.base = 0.0}});
   for (const auto& row : x) {
-    for (std::size_t i = 0; i < row.size(); ++i) CHECK(row[i] == Approx(mean_of(start)[i]).margin(1e-14));
+    for (std::size_t i = 0; i < row.size(); ++i) CHECK(row[i] == within(mean_of(start)[i], 1e-14));
   }
 }
 

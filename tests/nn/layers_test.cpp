@@ -43,7 +43,7 @@ void check_convolution(nn::conv2d layer, nn::shape in, std::size_t images, doubl
               }
             }
           }
-          REQUIRE(static_cast<double>(y[at]) == Approx(expected).margin(tolerance));
+          REQUIRE(static_cast<double>(y[at]) == within(expected, tolerance));
         }
       }
     }

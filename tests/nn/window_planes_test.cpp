@@ -51,7 +51,7 @@ bool check_planes(std::size_t channels, const window_axis& rows, const window_ax
             }
           }
         }
-        REQUIRE(y[o * windows.length() + h * windows.pitch() + v] == Approx(expected).margin(1e-12));
+        REQUIRE(y[o * windows.length() + h * windows.pitch() + v] == within(expected, 1e-12));
       }
     }
   }
@@ -107,7 +107,7 @@ TEST_CASE("outer_products agree with five nested loops for every run of taps and
                               static_cast<double>(y[(h * width + w) * y_row + v]);
                 }
               }
-              REQUIRE(static_cast<double>(d[(r * taps + t) * y_row + v]) == Approx(expected).margin(1e-4));
+              REQUIRE(static_cast<double>(d[(r * taps + t) * y_row + v]) == within(expected, 1e-4));
             }
           }
         }

@@ -1,4 +1,5 @@
-// What each local-gradient method sends, counted: the vectors and numbers that a worker puts into a step's communication.
+// What each local-gradient method costs, counted: the vectors and numbers that a worker puts into a step's
+// communication, and its evaluations of loss and gradient.
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -37,10 +38,12 @@ constexpr std::size_t L = 3;
 constexpr int M = 4;
 constexpr std::uint64_t T = 48;
 
-/// Worker 0 has the lowest loss.
+/// Worker 0 has the lowest loss. Counts how often it is evaluated.
 struct bowl {
   int worker = 0;
+  mutable std::size_t evaluations = 0;
   double loss_and_gradient(std::span<const float> x, std::span<float> g) const {
+    ++evaluations;
     for (std::size_t i = 0; i < x.size(); ++i) g[i] = 0.1f * x[i];
     return 1.0 + worker;
   }
@@ -52,8 +55,9 @@ struct bowl {
 };
 
 struct payload {
-  std::size_t vectors = 0;   ///< numbers of float32 vectors that a worker gives to a reduction, sends or receives
-  std::size_t gathered = 0;  ///< numbers that it lets everybody know
+  std::size_t vectors = 0;      ///< numbers of float32 vectors that a worker gives to a reduction, sends or receives
+  std::size_t gathered = 0;     ///< numbers that it lets everybody know
+  std::size_t evaluations = T;  ///< of loss and gradient
   friend bool operator==(const payload&, const payload&) = default;
 };
 
@@ -61,6 +65,7 @@ struct payload {
 template <class Algorithm>
 payload payload_of(const Algorithm& parts) {
   std::vector<std::vector<recorded_call>> logs(M);
+  std::vector<std::size_t> evaluations(M);
   const auto weights = topology::mixing_matrix::metropolis(topology::complete(M));
   run_workers(M, [&](auto& comm) {
     recorded log(comm);
@@ -70,11 +75,13 @@ payload payload_of(const Algorithm& parts) {
                {.lr = {.base = 0.1}, .total_steps = T});
     const std::size_t before = log.calls().size();
     for (std::uint64_t t = 0; t < T; ++t) one.step();
-    logs[static_cast<std::size_t>(comm.rank())].assign(log.calls().begin() + static_cast<std::ptrdiff_t>(before),
-                                                       log.calls().end());
+    const auto rank = static_cast<std::size_t>(comm.rank());
+    logs[rank].assign(log.calls().begin() + static_cast<std::ptrdiff_t>(before), log.calls().end());
+    evaluations[rank] = f.evaluations;
   });
   CHECK(disagreement(logs) == "");
-  payload sum;
+  CHECK(evaluations == std::vector<std::size_t>(M, evaluations.back()));
+  payload sum{.evaluations = evaluations.back()};
   for (const recorded_call& call : logs[M - 1]) {
     if (call.kind == call_kind::all_reduce_mean) sum.vectors += call.bytes / sizeof(float);
     if (call.kind == call_kind::all_gather) sum.gathered += call.bytes / sizeof(double);
@@ -90,7 +97,7 @@ const recipes::grawa_options grawa_every_4{.tau = tau};
 TEST_CASE("averaging methods send P a round, the exact push 2 P") {
   CHECK(payload_of(recipes::local_sgd()) == payload{P * rounds, 0});
   CHECK(payload_of(recipes::local_sgd({.alpha = 0.5})) == payload{P * rounds, 0});
-  CHECK(payload_of(recipes::local_sam()) == payload{P * rounds, 0});
+  CHECK(payload_of(recipes::local_sam()) == payload{P * rounds, 0, 2 * T});
   CHECK(payload_of(recipes::dppf()) == payload{P * rounds, 0});
   CHECK(payload_of(recipes::dppf({.exact_push = true})) == payload{2 * P * rounds, 0});
   CHECK(payload_of(recipes::dppf({.per_tensor = true})) == payload{P * rounds, 0});
@@ -100,15 +107,18 @@ TEST_CASE("an elastic center costs P a round on every worker, 2 P on a server") 
   CHECK(payload_of(recipes::easgd()) == payload{P * rounds, 0});
   CHECK(payload_of(recipes::dppf({}, elastic_center{})) == payload{P * rounds, 0});
   CHECK(payload_of(recipes::easgd({.server = true})) == payload{2 * P * rounds, 0});
+  CHECK(payload_of(recipes::dppf({.from = push_reference::target}, elastic_center{.server = true})) ==
+        payload{2 * P * rounds, 0});
 }
 
 TEST_CASE("leader and weighted average cost P and a few numbers a round, with a push from the average 2 P") {
+  // Gradient norms cost an evaluation a round.
   CHECK(payload_of(recipes::lsgd()) == payload{P * rounds, rounds});
   CHECK(payload_of(recipes::dppf({}, leader{})) == payload{2 * P * rounds, rounds});
   CHECK(payload_of(recipes::dppf({.from = push_reference::target}, leader{})) == payload{P * rounds, rounds});
-  CHECK(payload_of(recipes::mgrawa(grawa_every_4)) == payload{P * rounds, rounds});
-  CHECK(payload_of(recipes::dppf({}, gradient_weighted{})) == payload{2 * P * rounds, rounds});
-  CHECK(payload_of(recipes::lgrawa(grawa_every_4)) == payload{P * rounds, L * rounds});
+  CHECK(payload_of(recipes::mgrawa(grawa_every_4)) == payload{P * rounds, rounds, T + rounds});
+  CHECK(payload_of(recipes::dppf({}, gradient_weighted{})) == payload{2 * P * rounds, rounds, T + rounds});
+  CHECK(payload_of(recipes::lgrawa(grawa_every_4)) == payload{P * rounds, L * rounds, T + rounds});
 }
 
 TEST_CASE("synchronization rules and outer optimizers send P at each average") {
@@ -126,8 +136,8 @@ TEST_CASE("synchronization rules and outer optimizers send P at each average") {
 
 TEST_CASE("synchronous SGD sends P a step, SAM with the perturbation of all workers 2 P") {
   CHECK(payload_of(recipes::ddp_sgd()) == payload{P * T, 0});
-  CHECK(payload_of(recipes::ddp_sam()) == payload{P * T, 0});
-  CHECK(payload_of(recipes::ddp_sam({.scope = sam_scope::all_workers})) == payload{2 * P * T, 0});
+  CHECK(payload_of(recipes::ddp_sam()) == payload{P * T, 0, 2 * T});
+  CHECK(payload_of(recipes::ddp_sam({.scope = sam_scope::all_workers})) == payload{2 * P * T, 0, 2 * T});
 }
 
 TEST_CASE("what is gathered counts as sent, to each of the others") {

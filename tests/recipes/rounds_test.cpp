@@ -10,7 +10,9 @@
 #include "polder/backend/eigen.hpp"
 #include "polder/backend/reference.hpp"
 #include "polder/mixing/averaged_in_time.hpp"
+#include "polder/mixing/every.hpp"
 #include "polder/mixing/none.hpp"
+#include "polder/mixing/pull_push.hpp"
 #include "polder/recipes/all_reduce.hpp"
 #include "polder/recipes/ddp_sam.hpp"
 #include "polder/recipes/ddp_sgd.hpp"
@@ -129,6 +131,16 @@ TEST_CASE("outer optimizers with neutral settings are Local SGD, and each other,
   const auto ahead = run(recipes::lookahead({.tau = 4, .alpha = 0.7}));
   CHECK(run(recipes::diloco({.tau = 4, .outer_lr = 0.7, .outer_beta = 0.0})) == ahead);
   CHECK(ahead != base);
+  // One worker alone: what Lookahead was made for.
+  const auto alone = [&](const auto& parts) {
+    return train_team(eigen_backend{}, parts, topology::mixing_matrix::metropolis(topology::ring(1)),
+                      equal_start<float>(1, std::vector<float>(s.x0.begin(), s.x0.end())),
+                      [&](int i) { return s.f.of(i); }, steps, {.lr = dropping()});
+  };
+  const auto one_ahead = alone(recipes::lookahead({.tau = 4, .alpha = 0.7}));
+  CHECK(alone(recipes::diloco({.tau = 4, .outer_lr = 0.7, .outer_beta = 0.0})) == one_ahead);
+  CHECK(alone(recipes::diloco({.tau = 4, .outer_lr = 0.7, .outer_beta = 0.1})) != one_ahead);
+  CHECK(alone(recipes::lookahead({.tau = 4, .alpha = 1.0})) == alone(recipes::local_sgd({.tau = 4})));
   // With the soft average workers keep gaps: it is none of these.
   CHECK(run(recipes::local_sgd({.tau = 4, .alpha = 0.7})) != ahead);
 }
@@ -194,6 +206,17 @@ TEST_CASE("synchronous workers hold the same bits, and averaging parameters is t
   for (const auto& row : x) CHECK(row == x.front());
   CHECK(largest_difference(s.train(eigen_backend{}, recipes::ddp_sgd({.weight_decay = wd})),
                            s.train(eigen_backend{}, recipes::all_reduce({.weight_decay = wd}))) < 1e-14);
+  // tau = 1, alpha = 1 and no push, with either momentum kept by each worker.
+  const auto averaged = [&](const auto& rule) {
+    return s.train(eigen_backend{},
+                   algorithm{plain{}, chain{weight_decay{wd}, rule}, every{1, pull_push{.alpha = 1.0, .lambda = 0.0}}});
+  };
+  const auto synchronous = [&](const auto& rule) {
+    return s.train(eigen_backend{}, recipes::ddp_sgd({.weight_decay = wd}, rule));
+  };
+  CHECK(largest_difference(averaged(momentum{0.9}), synchronous(momentum{0.9})) < 1e-14);
+  CHECK(largest_difference(averaged(nesterov{0.9}), synchronous(nesterov{0.9})) < 1e-14);
+  CHECK(largest_difference(averaged(momentum{0.9}), synchronous(nesterov{0.9})) > 1e-3);
 }
 
 TEST_CASE("a radius of 0 is the plain method, bit for bit") {

@@ -20,11 +20,12 @@ enum class toward { average, elastic, elastic_before, leader, model_weights, ten
 struct pull_terms {
   toward to = toward::average;
   double alpha = 0.1;
-  double lambda = 0.0;
+  std::function<double(std::size_t)> lambda = [](std::size_t) { return 0.0; };  // of the round
   bool exact = false;
   bool from_target = false;
   bool per_tensor = false;
-  double proximal = 0.0;  // of a local step
+  double proximal = 0.0;                    // of a local step
+  std::function<bool(std::size_t)> ends{};  // whether a round ends after so many steps; the last one does with the run
   std::size_t window = 10;
   double memory = 0.0;
   std::vector<std::size_t> tensors{};  // where each begins
@@ -51,10 +52,9 @@ inline std::size_t tensor_of(std::size_t i, const std::vector<std::size_t>& begi
   return static_cast<std::size_t>(std::upper_bound(begins.begin(), begins.end(), i) - begins.begin()) - 1;
 }
 
-/// Local Nesterov steps, each followed by x <- x + proximal (last target - x); after step tau, 2 tau, … and the last one the round:
+/// Local Nesterov steps, each followed by x <- x + proximal (last target - x); at the end of a round
 ///     x_m <- x_half_m + strength (target - y_m) + lambda (u_m or u_m - mean u)
-inline pulled stacked_pulls(const stacked_problem& p, rows x, std::size_t count, std::size_t tau, double beta,
-                            const pull_terms& o) {
+inline pulled stacked_pulls(const stacked_problem& p, rows x, std::size_t count, double beta, const pull_terms& o) {
   rows v = zeros_like(p);
   rows losses(p.n);
   std::vector<double> center = x[0], last;
@@ -71,8 +71,8 @@ inline pulled stacked_pulls(const stacked_problem& p, rows x, std::size_t count,
         for (std::size_t i = 0; i < p.d; ++i) row[i] += o.proximal * (last[i] - row[i]);
       }
     }
-    if ((t + 1) % tau != 0 && t + 1 != count) continue;
-    ++rounds;
+    if (!o.ends(t + 1) && t + 1 != count) continue;
+    const double lambda = o.lambda(rounds++);
 
     const rows y = o.to == toward::elastic_before ? before : x;
     const auto mean = mean_of(y);
@@ -124,7 +124,7 @@ inline pulled stacked_pulls(const stacked_problem& p, rows x, std::size_t count,
     const auto u_mean = mean_of(u);
     for (std::size_t m = 0; m < p.n; ++m) {
       for (std::size_t i = 0; i < p.d; ++i) {
-        x[m][i] += strength * (target[i] - y[m][i]) + o.lambda * (u[m][i] - (o.exact ? u_mean[i] : 0.0));
+        x[m][i] += strength * (target[i] - y[m][i]) + lambda * (u[m][i] - (o.exact ? u_mean[i] : 0.0));
       }
     }
     last = target;

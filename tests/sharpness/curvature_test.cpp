@@ -9,6 +9,8 @@
 #include "polder/nn/model.hpp"
 #include "polder/nn/models.hpp"
 #include "polder/objective/quadratic.hpp"
+#include "polder/sharpness/curvature.hpp"
+#include "polder/sharpness/filters.hpp"
 #include "polder/sharpness/lanczos.hpp"
 #include "polder/sharpness/trace.hpp"
 #include "polder/topology/eigenvalues.hpp"
@@ -66,7 +68,7 @@ TEST_CASE("the Ritz values of a tridiagonal matrix are its eigenvalues, and the 
   const auto pairs = tridiagonal_eigenvalues(std::vector<double>(7, 0.0), std::vector<double>(6, 1.0));
   const double pi = std::acos(-1.0);
   for (std::size_t k = 1; k <= 7; ++k) {
-    CHECK(pairs[k - 1].value == Approx(2.0 * std::cos(static_cast<double>(k) * pi / 8)).margin(1e-14));
+    CHECK(pairs[k - 1].value == within(2.0 * std::cos(static_cast<double>(k) * pi / 8), 1e-14));
     CHECK(std::abs(pairs[k - 1].first) == Approx(std::abs(std::sin(static_cast<double>(k) * pi / 8)) / 2));
     CHECK(std::abs(pairs[k - 1].last) == Approx(std::abs(std::sin(7 * static_cast<double>(k) * pi / 8)) / 2));
   }
@@ -254,33 +256,152 @@ TEST_CASE("the spectral density has the moments of the spectrum and weights that
   CHECK(integral == Approx(1.0).epsilon(1e-6));
 }
 
-TEST_CASE("the curvature of a small network agrees with its dense Hessian") {
-  const nn::model<double, reference_backend> mlp(nn::mlp({4}, 3), {1, 2, 2}, 3);
-  random_stream random({8, purpose::test});
-  std::vector<double> images(40);
-  for (double& pixel : images) pixel = random.normal();
-  std::vector<int> labels(10);
-  for (int& label : labels) label = static_cast<int>(random.below(3));
-  std::vector<double> x(mlp.size());
-  mlp.initialize(x, 1);
-  const auto f = mlp.on(std::span<const double>(images), std::span<const int>(labels));
-  // Column by column with differences of its own: g(x + h e_j) - g(x - h e_j).
-  const std::size_t n = x.size();
-  dense_operator dense{n, std::vector<double>(n * n)};
-  std::vector<double> plus(n), minus(n);
-  for (std::size_t j = 0; j < n; ++j) {
-    std::vector<double> point = x;
-    point[j] = x[j] + 1e-5;
-    (void)f.loss_and_gradient(point, plus);
-    point[j] = x[j] - 1e-5;
-    (void)f.loss_and_gradient(point, minus);
-    for (std::size_t i = 0; i < n; ++i) dense.a[i * n + j] += (plus[i] - minus[i]) / 4e-5;
-    for (std::size_t i = 0; i < n; ++i) dense.a[j * n + i] += (plus[i] - minus[i]) / 4e-5;
+TEST_CASE("differences are wrong by O(h^2) beyond quadratics") {
+  // The gradient x^3 has the differences (x + h v)^3 - (x - h v)^3 = 2 h (3 x^2 v + h^2 v^3).
+  struct quartic {
+    double loss_and_gradient(std::span<const double> x, std::span<double> g) const {
+      double loss = 0.0;
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        g[i] = x[i] * x[i] * x[i];
+        loss += 0.25 * g[i] * x[i];
+      }
+      return loss;
+    }
+  } f;
+  const std::vector<double> x{2.0, -1.0, 0.5, 0.0}, v{3.0, 1.0, -2.0, 4.0};
+  std::vector<double> hv(4);
+  const double at = std::sqrt(5.25), along = std::sqrt(30.0);
+  for (const double step : {1e-1, 1e-2, 1e-3}) {
+    CAPTURE(step);
+    const double h = step * (1.0 + at) / along;
+    difference_hessian<quartic, double>(f, x, step).multiply(v, hv);
+    for (std::size_t i = 0; i < 4; ++i) {
+      const double error = h * h * v[i] * v[i] * v[i];
+      CHECK(hv[i] - 3.0 * x[i] * x[i] * v[i] == Approx(error).epsilon(1e-5));
+    }
   }
-  auto h = hessian_at(f, std::span<const double>(x));
-  const std::vector<double> all = topology::symmetric_eigenvalues(dense.a, n);
-  CHECK(largest_eigenvalues(h, {.tolerance = 1e-6}).largest.front().value == Approx(all.back()).epsilon(1e-5));
+  // The default step: both errors are of the order of epsilon^(2/3).
+  hessian_at(f, std::span<const double>(x)).multiply(v, hv);
+  for (std::size_t i = 0; i < 4; ++i) CHECK(hv[i] == within(3.0 * x[i] * x[i] * v[i], 1e-8));
+}
+
+namespace {
+
+/// A network of 35 parameters on ten samples, and its Hessian column by column with differences of its own,
+/// g(x + h e_j) - g(x - h e_j).
+struct small_network {
+  nn::model<double, reference_backend> mlp{nn::mlp({4}, 3), {1, 2, 2}, 3};
+  std::vector<double> images, x;
+  std::vector<int> labels;
+  dense_operator dense;
+
+  [[nodiscard]] auto objective() const { return mlp.on(std::span<const double>(images), std::span<const int>(labels)); }
+  small_network() : images(40), x(mlp.size()), labels(10), dense{x.size(), std::vector<double>(x.size() * x.size())} {
+    random_stream random({8, purpose::test});
+    for (double& pixel : images) pixel = random.normal();
+    for (int& label : labels) label = static_cast<int>(random.below(3));
+    mlp.initialize(x, 1);
+    const auto f = objective();
+    const std::size_t n = x.size();
+    std::vector<double> plus(n), minus(n);
+    for (std::size_t j = 0; j < n; ++j) {
+      std::vector<double> point = x;
+      point[j] = x[j] + 1e-5;
+      (void)f.loss_and_gradient(point, plus);
+      point[j] = x[j] - 1e-5;
+      (void)f.loss_and_gradient(point, minus);
+      for (std::size_t i = 0; i < n; ++i) dense.a[i * n + j] += (plus[i] - minus[i]) / 4e-5;
+      for (std::size_t i = 0; i < n; ++i) dense.a[j * n + i] += (plus[i] - minus[i]) / 4e-5;
+    }
+  }
+  [[nodiscard]] std::vector<double> eigenvalues() const { return topology::symmetric_eigenvalues(dense.a, dense.n); }
+};
+
+}  // namespace
+
+TEST_CASE("the curvature of a small network agrees with its dense Hessian") {
+  const small_network net;
+  const auto f = net.objective();
+  auto h = hessian_at(f, std::span<const double>(net.x));
+  CHECK(largest_eigenvalues(h, {.tolerance = 1e-6}).largest.front().value ==
+        Approx(net.eigenvalues().back()).epsilon(1e-5));
   const auto found = hutchinson(h, {.draws = 300});
-  CHECK(std::abs(found.trace.value - dense.trace()) < 4.0 * found.trace.standard_error);
-  CHECK(found.frobenius_norm == Approx(std::sqrt(dense.squares())).epsilon(0.15));
+  CHECK(std::abs(found.trace.value - net.dense.trace()) < 4.0 * found.trace.standard_error);
+  CHECK(found.frobenius_norm == Approx(std::sqrt(net.dense.squares())).epsilon(0.15));
+}
+
+TEST_CASE("Hutch++ finds the trace of a small network's Hessian, exactly where its basis spans the range") {
+  const small_network net;
+  const auto f = net.objective();
+  auto h = hessian_at(f, std::span<const double>(net.x));
+  CHECK(hutch_plus_plus(h, {.draws = 3 * net.x.size()}).value == within(net.dense.trace(), 1e-7));
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    const auto found = hutch_plus_plus(h, {.draws = 30, .seed = seed});
+    CHECK(found.standard_error > 0.0);
+    CHECK(std::abs(found.value - net.dense.trace()) < 4.0 * found.standard_error);
+  }
+}
+
+TEST_CASE("the spectral density of a small network is that of its dense Hessian's eigenvalues") {
+  const small_network net;
+  const auto f = net.objective();
+  auto h = hessian_at(f, std::span<const double>(net.x));
+  const std::vector<double> all = net.eigenvalues();
+  const auto n = static_cast<double>(all.size());
+  const std::size_t draws = 400;
+  const auto points = spectral_density(h, {.steps = all.size(), .draws = draws});
+  // With as many steps as parameters the Ritz values are eigenvalues.
+  for (std::size_t i = 0; i < points.values.size(); ++i) {
+    if (points.weights[i] < 1e-12) continue;
+    double nearest = INFINITY;
+    for (const double value : all) nearest = std::min(nearest, std::abs(points.values[i] - value));
+    CHECK(nearest < 1e-7);
+  }
+  // A draw has the mean of f over the eigenvalues for mean, with variance 2 / (n + 2) times that of f over them.
+  const auto agrees = [&](const auto& of, double found) {
+    double mean = 0.0, variance = 0.0;
+    for (const double value : all) mean += of(value) / n;
+    for (const double value : all) variance += (of(value) - mean) * (of(value) - mean) / n;
+    const double deviation = std::sqrt(2.0 / (n + 2.0) * variance / static_cast<double>(draws));
+    CAPTURE(mean, deviation);
+    CHECK(std::abs(found - mean) < 4.0 * deviation);
+  };
+  const auto itself = [](double value) { return value; };
+  const auto square = [](double value) { return value * value; };
+  const auto decay = [](double value) { return std::exp(-value); };
+  agrees(itself, points.mean(itself));
+  agrees(square, points.mean(square));
+  agrees(decay, points.mean(decay));
+  const double width = 0.05;
+  for (const double at : {0.0, 0.1, 0.5, all.back()}) {
+    CAPTURE(at);
+    const auto bump = [&](double value) {
+      const double z = (at - value) / width;
+      return std::exp(-0.5 * z * z) / (width * std::sqrt(2.0 * std::acos(-1.0)));
+    };
+    agrees(bump, points.density(at, width));
+  }
+}
+
+TEST_CASE("the Hessian relative to filters is S H S of a small network's dense Hessian") {
+  const small_network net;
+  const auto f = net.objective();
+  auto h = hessian_at(f, std::span<const double>(net.x));
+  const std::vector<double> s = filter_scales(f.layout(), std::span<const double>(net.x));
+  scaled_operator scaled(h, s);
+  const std::size_t n = s.size();
+  dense_operator expected{n, net.dense.a};
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j < n; ++j) expected.a[i * n + j] *= s[i] * s[j];
+  }
+  std::vector<double> unit(n), column(n);
+  for (std::size_t j = 0; j < n; ++j) {
+    unit.assign(n, 0.0);
+    unit[j] = 1.0;
+    scaled.multiply(unit, column);
+    for (std::size_t i = 0; i < n; ++i) REQUIRE(column[i] == within(expected.a[i * n + j], 1e-7));
+  }
+  CHECK(largest_eigenvalues(scaled, {.tolerance = 1e-9}).largest.front().value ==
+        within(topology::symmetric_eigenvalues(expected.a, n).back(), 1e-6));
+  CHECK(hutch_plus_plus(scaled, {.draws = 3 * n}).value == within(expected.trace(), 1e-6));
 }

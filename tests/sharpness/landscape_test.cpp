@@ -25,15 +25,15 @@ TEST_CASE("the plane through three models holds them, with orthonormal axes") {
   const plane p = plane_through(point(x0), point(x1), point(x2));
   CHECK(sharpness::detail::dot(p.e1, p.e1) == Approx(1.0));
   CHECK(sharpness::detail::dot(p.e2, p.e2) == Approx(1.0));
-  CHECK(sharpness::detail::dot(p.e1, p.e2) == Approx(0.0).margin(1e-14));
+  CHECK(sharpness::detail::dot(p.e1, p.e2) == within(0.0, 1e-14));
   for (const numbers* x : {&x0, &x1, &x2}) {
     const auto [a, b] = p.nearest(point(*x));
     numbers back(3);
     p.point(a, b, std::span<double>(back));
-    for (std::size_t i = 0; i < 3; ++i) CHECK(back[i] == Approx((*x)[i]).margin(1e-14));
+    for (std::size_t i = 0; i < 3; ++i) CHECK(back[i] == within((*x)[i], 1e-14));
   }
   CHECK(p.nearest(point(x1)).first == Approx(std::sqrt(5.0)));
-  CHECK(p.nearest(point(x1)).second == Approx(0.0).margin(1e-14));
+  CHECK(p.nearest(point(x1)).second == within(0.0, 1e-14));
   CHECK(p.nearest(point(x2)).second > 0.0);
   const numbers middle{0.5, 1, 0};
   CHECK_THROWS_WITH(plane_through(point(x0), point(x1), point(middle)), Catch::Contains("lie on a line"));
@@ -109,7 +109,7 @@ TEST_CASE("the barrier of a double well is known, and a bowl has none") {
   CHECK(line.barrier() == Approx(1.0).epsilon(1e-12));
   CHECK(line.loss.front() == Approx(-0.25));
   CHECK(line.t.back() == 1.0);
-  CHECK(line_between(point(left), point(right), bowl).barrier() == Approx(0.0).margin(1e-15));
+  CHECK(line_between(point(left), point(right), bowl).barrier() == within(0.0, 1e-15));
   const auto hole = [&](point x) { return x[0] == 0.0 ? std::nan("") : wells(x); };
   CHECK(std::isnan(line_between(point(left), point(right), hole).barrier()));
   CHECK(line.csv().starts_with("t,loss\n0,-0.25\n"));

@@ -5,6 +5,7 @@
 
 #include "polder/backend/reference.hpp"
 #include "polder/comm/counted.hpp"
+#include "polder/comm/recorded.hpp"
 #include "polder/comm/run_workers.hpp"
 #include "polder/sharpness/mean_valley.hpp"
 #include "support/catch.hpp"
@@ -24,6 +25,16 @@ struct bowl {
     for (std::size_t i = 0; i < x.size(); ++i)
       loss += 0.5 * h[i] * static_cast<double>(x[i]) * static_cast<double>(x[i]);
     return loss;
+  }
+};
+
+/// A loss that counts how often it is asked.
+struct counting_loss {
+  bowl of;
+  std::size_t& calls;
+  double operator()(std::span<const double> x) const {
+    ++calls;
+    return of(x);
   }
 };
 
@@ -60,8 +71,25 @@ TEST_CASE("a model costs an evaluation for each doubling or halving of its dista
   const auto all = spans(cross);
   // Boundaries at 0.632 (from 1, halved once) and at 0.166 (from 4.243, halved five times), one evaluation more at the
   // start of each search, one for the mean; a factor of two down to 1e-3 is ten bisections.
-  const valley found = mean_valley<double>(std::span(all), wide_and_steep);
-  CHECK(found.evaluations == 1 + 2 * (1 + 1 + 10) + 2 * (1 + 5 + 10));
+  std::size_t calls = 0;
+  const valley found = mean_valley<double>(std::span(all), counting_loss{wide_and_steep, calls});
+  CHECK(calls == 1 + 2 * (1 + 1 + 10) + 2 * (1 + 5 + 10));
+  CHECK(found.evaluations == calls);
+}
+
+TEST_CASE("evaluations are what the loss sees, for other tolerances, an open direction and a model at the mean") {
+  const auto count = [](const models& all, const bowl& f, const valley_options& o) {
+    std::size_t calls = 0;
+    const auto views = spans(all);
+    CHECK(mean_valley<double>(std::span(views), counting_loss{f, calls}, o).evaluations == calls);
+    return calls;
+  };
+  // Down to 2^-20 are twenty bisections.
+  CHECK(count(cross, wide_and_steep, {.tolerance = 1e-6}) == 1 + 2 * (1 + 1 + 20) + 2 * (1 + 5 + 20));
+  // Open: from 1 to 2, 4, ..., 512 and 1000 without a bisection. The other two: from 4.243 to 2.121, 1.061 and 0.530,
+  // since the boundary lies at sqrt(0.8) = 0.894.
+  CHECK(count(cross, {0.2, {0.0, 1.0, 0.0}}, {.farthest = 1000.0}) == 1 + 2 * (1 + 10) + 2 * (1 + 3 + 10));
+  CHECK(count({{1.0, 0.0, 0.0}, {-1.0, 0.0, 0.0}, {0.0, 0.0, 0.0}}, wide_and_steep, {}) == 1 + 2 * (1 + 1 + 10));
 }
 
 TEST_CASE("a rise of the loss is a boundary where the mean has none of its own") {
@@ -115,17 +143,50 @@ TEST_CASE("a model at the mean has no direction and does not count; equal models
 TEST_CASE("workers together find what their stored models give, and are charged nothing for it") {
   const auto all = spans(cross);
   const valley expected = mean_valley<double>(std::span(all), wide_and_steep);
+  std::vector<valley> found(4);
+  std::vector<std::size_t> calls(4);
+  std::vector<wire_traffic> charged(4);
   run_workers(4, [&](auto& comm) {
     const reference_backend backend;
     counted quiet(comm);
-    const auto& mine = cross[static_cast<std::size_t>(comm.rank())];
-    const valley found = mean_valley(backend, quiet, host_view<const double>(mine.data(), mine.size()), wide_and_steep);
-    CHECK(found.mean_valley == Approx(expected.mean_valley).epsilon(1e-12));
-    for (std::size_t m = 0; m < 4; ++m) {
-      CHECK(found.boundaries[m].distance == Approx(expected.boundaries[m].distance).epsilon(1e-12));
-    }
-    CHECK(quiet.bytes_sent() == 0);
+    const auto rank = static_cast<std::size_t>(comm.rank());
+    const auto& mine = cross[rank];
+    found[rank] = mean_valley(backend, quiet, host_view<const double>(mine.data(), mine.size()),
+                              counting_loss{wide_and_steep, calls[rank]});
+    charged[rank] = quiet.sent();
   });
+  for (std::size_t rank = 0; rank < 4; ++rank) {
+    CHECK(found[rank].mean_valley == Approx(expected.mean_valley).epsilon(1e-12));
+    for (std::size_t m = 0; m < 4; ++m) {
+      CHECK(found[rank].boundaries[m].distance == Approx(expected.boundaries[m].distance).epsilon(1e-12));
+    }
+    // Each looks in its own direction alone.
+    CHECK(calls[rank] == (rank < 2 ? 1 + (1 + 1 + 10) : 1 + (1 + 5 + 10)));
+    CHECK(found[rank].evaluations == calls[rank]);
+    CHECK(charged[rank] == wire_traffic{});
+  }
+}
+
+TEST_CASE("workers together reduce their parameters once and gather their boundaries once, and nothing else") {
+  std::vector<std::vector<recorded_call>> logs(4);
+  run_workers(4, [&](auto& comm) {
+    const reference_backend backend;
+    recorded log(comm);
+    const auto rank = static_cast<std::size_t>(comm.rank());
+    const auto& mine = cross[rank];
+    (void)mean_valley(backend, log, host_view<const double>(mine.data(), mine.size()), wide_and_steep);
+    logs[rank] = log.calls();
+  });
+  CHECK(disagreement(logs) == "");
+  for (const auto& log : logs) {
+    REQUIRE(log.size() == 3);
+    CHECK(log[0].kind == call_kind::all_reduce_mean);
+    CHECK(log[0].bytes == 3 * sizeof(double));
+    CHECK(log[1].kind == call_kind::release);
+    CHECK(log[2].kind == call_kind::all_gather);
+    CHECK(log[2].bytes == sizeof(valley_boundary));
+  }
+  CHECK(sizeof(valley_boundary) <= 3 * sizeof(double));
 }
 
 TEST_CASE("options out of range are refused with their value") {

@@ -79,6 +79,30 @@ struct batch {
   }
 };
 
+/// Two dense layers with ReLUs between: a unit times c, its column of the next layer over c, is the same function.
+struct mlp_batch {
+  nn::model<double, reference_backend> model{nn::mlp({5}, 3), {1, 4, 4}, 3};
+  numbers images, x;
+  std::vector<int> labels;
+
+  mlp_batch() : images(12 * 16), x(model.size()), labels(12) {
+    random_stream random({22, purpose::test});
+    for (double& pixel : images) pixel = random.normal();
+    for (int& label : labels) label = static_cast<int>(random.below(3));
+    model.initialize(x, 1);
+    for (double& number : x) number += 0.1 * random.normal();
+  }
+  [[nodiscard]] auto objective() const { return model.on(point(images), std::span<const int>(labels)); }
+  [[nodiscard]] numbers rescaled(numbers of, const numbers& c) const {
+    for (std::size_t unit = 0; unit < 5; ++unit) {
+      for (std::size_t i = 0; i < 16; ++i) of[16 * unit + i] *= c[unit];
+      of[80 + unit] *= c[unit];
+      for (std::size_t k = 0; k < 3; ++k) of[85 + 5 * k + unit] /= c[unit];
+    }
+    return of;
+  }
+};
+
 }  // namespace
 
 TEST_CASE("filter scales are the norms of a filter and its bias, and scale with them") {
@@ -311,10 +335,73 @@ TEST_CASE("Fisher-Rao is x^T F x with F written out, for a network and in closed
   CHECK(fisher_rao(on, w) == Approx(hessian_form(h, w)).epsilon(1e-10));
 }
 
+TEST_CASE(
+    "PAC-Bayes of a network relative to filters: its noise raises the loss by the rise, whatever the units' sizes") {
+  const mlp_batch b;
+  const auto f = b.objective();
+  const auto loss = [&](point x) { return f.loss(x); };
+  numbers initial(b.x.size());
+  b.model.initialize(initial, 5);
+  const pac_bayes_options options{.samples = 12, .rise = 0.1, .draws = 2000, .tolerance = 1e-6};
+  const numbers s = filter_scales(f.layout(), point(b.x));
+  const auto found = pac_bayes(point(b.x), point(initial), loss, options, s);
+  CHECK_FALSE(found.open);
+
+  // Draws of the test's own.
+  random_stream random({23, purpose::test});
+  const std::size_t draws = 20000;
+  double mean = 0.0, squares = 0.0, way = 0.0;
+  numbers moved(b.x.size());
+  for (std::size_t k = 0; k < draws; ++k) {
+    for (std::size_t i = 0; i < moved.size(); ++i) moved[i] = b.x[i] + found.sigma * s[i] * random.normal();
+    const double rise = loss(moved) - loss(b.x);
+    mean += rise / static_cast<double>(draws);
+    squares += rise * rise / static_cast<double>(draws);
+  }
+  const double deviation = std::sqrt((squares - mean * mean) * (1.0 / static_cast<double>(draws) + 1.0 / 2000.0));
+  CHECK(std::abs(mean - 0.1) < 4.0 * deviation);
+  CHECK(deviation < 0.01);
+  for (std::size_t i = 0; i < s.size(); ++i) way += (b.x[i] - initial[i]) / s[i] * (b.x[i] - initial[i]) / s[i];
+  CHECK(found.value == Approx(way / (4.0 * found.sigma * found.sigma) + std::log(24.0 / 1e-6)).epsilon(1e-12));
+
+  // As above, only the filters of the first layer move. The way from the start is measured in their units as well.
+  const numbers c{4.0, 0.5, 1.0, 3.0, 0.1};
+  const numbers other = b.rescaled(b.x, c), other_initial = b.rescaled(initial, c);
+  REQUIRE(loss(other) == Approx(loss(b.x)).epsilon(1e-12));
+  numbers moves = s, moves_other = filter_scales(f.layout(), point(other));
+  for (std::size_t i = 85; i < moves.size(); ++i) moves[i] = moves_other[i] = 0.0;
+  const pac_bayes_options few{.samples = 12};
+  const auto here_found = pac_bayes(point(b.x), point(initial), loss, few, moves);
+  const auto there_found = pac_bayes(point(other), point(other_initial), loss, few, moves_other);
+  CHECK(there_found.sigma == Approx(here_found.sigma).epsilon(1e-10));
+  CHECK(there_found.value == Approx(here_found.value).epsilon(1e-10));
+  CHECK(pac_bayes(point(other), point(other_initial), loss, few).sigma !=
+        Approx(pac_bayes(point(b.x), point(initial), loss, few).sigma).epsilon(1e-2));
+}
+
+TEST_CASE("Fisher-Rao and x^T H x do not change when units of a ReLU layer are rescaled") {
+  const mlp_batch b;
+  const auto f = b.objective();
+  auto h = hessian_at(f, point(b.x));
+  const double fisher = fisher_rao(f, point(b.x)), form = hessian_form(h, point(b.x));
+  for (const numbers& c : {numbers{4.0, 0.5, 1.0, 3.0, 0.1}, numbers(5, 7.0), numbers(5, 0.2)}) {
+    const numbers other = b.rescaled(b.x, c);
+    CHECK(fisher_rao(f, point(other)) == Approx(fisher).epsilon(1e-10));
+    auto h_other = hessian_at(f, point(other));
+    CHECK(hessian_form(h_other, point(other)) == Approx(form).epsilon(1e-10));
+    // What does not take the parameters along changes: a product with x itself, say.
+    numbers hv(b.x.size());
+    h_other.multiply(b.x, hv);
+    double mixed = 0.0;
+    for (std::size_t i = 0; i < hv.size(); ++i) mixed += b.x[i] * hv[i];
+    CHECK(mixed != Approx(form).epsilon(1e-2));
+  }
+}
+
 TEST_CASE("Shannon entropy is that of the predicted distributions") {
   CHECK(shannon_entropy(point(numbers(12, 7.0)), 4) == Approx(std::log(4.0)));
   const numbers certain{800.0, 0.0, 0.0, -800.0};
-  CHECK(shannon_entropy(point(certain), 2) == Approx(0.0).margin(1e-12));
+  CHECK(shannon_entropy(point(certain), 2) == within(0.0, 1e-12));
   // One sample with p = (3/4, 1/4), one with (1/2, 1/2).
   const numbers two{std::log(3.0), 0.0, 1.0, 1.0};
   const double expected = 0.5 * (-0.75 * std::log(0.75) - 0.25 * std::log(0.25) + std::log(2.0));

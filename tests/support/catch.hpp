@@ -10,3 +10,6 @@ inline auto Contains(const std::string& part) { return Matchers::ContainsSubstri
 #else
 #include <catch2/catch.hpp>
 #endif
+
+/// Equal up to `margin` and nothing else: Approx by itself also takes what is 1.2e-5 of the value away.
+inline Approx within(double value, double margin) { return Approx(value).epsilon(0.0).margin(margin); }

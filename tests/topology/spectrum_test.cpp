@@ -199,8 +199,8 @@ TEST_CASE("one-peer exponential averages in a period for powers of two, and only
 }
 
 TEST_CASE("a graph that falls apart has no gap") {
-  CHECK(spectral_gap(mixing_matrix::metropolis(from_edges(4, {{0, 1}, {2, 3}}))) == Approx(0).margin(1e-14));
-  CHECK(spectral_gap(mixing_matrix::from_dense(2, std::vector<double>{0, 1, 1, 0})) == Approx(0).margin(1e-14));
+  CHECK(spectral_gap(mixing_matrix::metropolis(from_edges(4, {{0, 1}, {2, 3}}))) == within(0, 1e-14));
+  CHECK(spectral_gap(mixing_matrix::from_dense(2, std::vector<double>{0, 1, 1, 0})) == within(0, 1e-14));
 }
 
 TEST_CASE("one worker agrees with itself") {

@@ -201,15 +201,15 @@ TEST_CASE("parameters take three buffers at most, four only in rounds that an up
     return static_cast<double>(backend.counts().bytes_allocated / static_cast<std::uint64_t>(workers)) / (4.0 * n);
   };
   // x, half, gradient, momentum (and a handful of doubles)
-  CHECK(buffers(algorithm{plain{}, momentum{}, none{}}, 1) == Approx(4.0).margin(0.01));
+  CHECK(buffers(algorithm{plain{}, momentum{}, none{}}, 1) == within(4.0, 0.01));
   // x, half, next, gradient, momentum
-  CHECK(buffers(recipes::qgm(), 8) == Approx(5.0).margin(0.01));
-  CHECK(buffers(recipes::q_saddle(), 8) == Approx(5.0).margin(0.01));
+  CHECK(buffers(recipes::qgm(), 8) == within(5.0, 0.01));
+  CHECK(buffers(recipes::q_saddle(), 8) == within(5.0, 0.01));
   // the same, the own gradient and one for each neighbor
-  CHECK(buffers(recipes::ngm(), 8) == Approx(5.0 + 3.0).margin(0.01));
-  CHECK(buffers(recipes::n_saddle(), 8) == Approx(5.0 + 3.0).margin(0.01));
+  CHECK(buffers(recipes::ngm(), 8) == within(5.0 + 3.0, 0.01));
+  CHECK(buffers(recipes::n_saddle(), 8) == within(5.0 + 3.0, 0.01));
   // the anchor of a long round
-  CHECK(buffers(algorithm{plain{}, quasi_global_momentum{}, every{4, gossip{}}}, 8) == Approx(6.0).margin(0.01));
+  CHECK(buffers(algorithm{plain{}, quasi_global_momentum{}, every{4, gossip{}}}, 8) == within(6.0, 0.01));
 }
 
 }  // namespace

@@ -43,10 +43,9 @@ template <class Mixing, class Period = constant_period>
 struct every {
   static_assert(!detail::is_every<Mixing>,
                 "an every inside an every: a round has one length, so write one of them with that period");
-  static_assert(
-      detail::counts_rounds<Mixing>,
-      "every wraps a mixing rule: none, gossip, choco, choco_before_step, deep_squeeze, average, pull_push, outer or "
-      "averaged_in_time; see docs/reference/parts.md");
+  static_assert(detail::counts_rounds<Mixing>,
+                "every wraps a mixing rule: none, gossip, choco, choco_before_step, deep_squeeze, average, pull_push, "
+                "pull_push_toward, outer or averaged_in_time; see docs/reference/parts.md");
 
   Period period{};
   Mixing mixing{};

@@ -82,7 +82,8 @@ class worker {
       "see docs/reference/parts.md");
   static_assert(detail::mixing_rule<Mixing, context<B, C, T>>,
                 "the third part of an algorithm mixes: none, gossip, choco, choco_before_step, deep_squeeze, "
-                "average, pull_push or every{tau, …}; see docs/reference/parts.md");
+                "average, pull_push, pull_push_toward, outer, averaged_in_time or every{tau, …}; see "
+                "docs/reference/parts.md");
 
  public:
   using space = typename B::space;
