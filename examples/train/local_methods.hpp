@@ -31,6 +31,7 @@ auto with_dppf(const options& o, Use&& use) {
                                   .lambda = o.push,
                                   .schedule = o.push_shape(),
                                   .exact_push = o.push_exact == "on",
+                                  .start_round = o.push_start,
                                   .beta = o.momentum,
                                   .weight_decay = o.weight_decay,
                                   .clip_norm = o.clip_norm,

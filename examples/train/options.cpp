@@ -98,8 +98,8 @@ const std::vector<method>& methods() {
       {"lgrawa", "mgrawa with weights for each tensor", {"--momentum", "--period", "--pull", "--proximal"}},
       {"dppf",
        "averaging every few steps with a push that keeps workers apart",
-       {"--momentum", "--period", "--pull", "--pull-to", "--push", "--push-schedule", "--push-norm", "--push-from",
-        "--push-exact"}},
+       {"--momentum", "--period", "--pull", "--pull-to", "--push", "--push-schedule", "--push-start", "--push-norm",
+        "--push-from", "--push-exact"}},
       {"lookahead", "an outer step back after a few steps forward", {"--momentum", "--period", "--outer-lr"}},
       {"slow_mo",
        "local_sgd with slow momentum",
@@ -175,6 +175,7 @@ void add_local_options(command_line& line, options& o) {
   line.number("--push", o.push, not_negative, "lambda, how far they are pushed from their average: a length (dppf)");
   line.choice("--push-schedule", o.push_schedule, {"fixed", "increasing", "decreasing"},
               "the push over the run (dppf)");
+  line.whole<std::uint64_t>("--push-start", o.push_start, 0, "rounds without a push before the first with one (dppf)");
   line.choice("--push-norm", o.push_norm, {"whole", "tensor"}, "of what the push has its length (dppf)");
   line.choice("--push-from", o.push_from, {"average", "target"}, "from where the push goes (dppf)");
   line.choice("--push-exact", o.push_exact, {"off", "on"},
@@ -320,20 +321,16 @@ void add_output(command_line& line, options& o) {
 
 /// What one option says about another.
 void check_together(const command_line& line, const options& o) {
-  for (const char* const option :
-       {"--topology",    "--gamma",          "--momentum",       "--mu",        "--rho",
-        "--compress",    "--compress-cross", "--error-feedback", "--rank",      "--measure-compression",
-        "--period",      "--pull",           "--pull-to",        "--push",      "--push-schedule",
-        "--push-norm",   "--push-from",      "--push-exact",     "--server",    "--proximal",
-        "--averages",    "--outer-lr",       "--outer-momentum", "--qsr-alpha", "--qsr-power",
-        "--start-epoch", "--scope"}) {
-    if (!line.given(option) || o.has(option)) continue;
-    std::vector<std::string> owners;
-    for (const method& m : methods()) {
-      if (has_option(m, option)) owners.push_back(m.name);
+  for (const method& owner : methods()) {
+    for (const std::string& option : owner.options) {
+      if (!line.given(option) || o.has(option)) continue;
+      std::vector<std::string> owners;
+      for (const method& m : methods()) {
+        if (has_option(m, option)) owners.push_back(m.name);
+      }
+      fail<usage_error>(option, " ", line.value(option), ": does not apply to --method ", o.method, "; allowed with ",
+                        joined(owners));
     }
-    fail<usage_error>(option, " ", line.value(option), ": does not apply to --method ", o.method, "; allowed with ",
-                      joined(owners));
   }
   require<usage_error>(!o.has("--compress-cross") || o.compress_cross != "none" || !line.given("--error-feedback"),
                        "--error-feedback ", o.error_feedback, ": does not apply with --compress-cross none");
@@ -405,6 +402,7 @@ polder::run_configuration options::configuration() const {
   add_if("--pull", pull);
   add_if("--push", push);
   add_if("--push-schedule", push_schedule);
+  add_if("--push-start", push_start);
   add_if("--pull-to", pull_to);
   add_if("--push-norm", push_norm);
   add_if("--push-from", push_from);

@@ -29,6 +29,7 @@ struct options {
   double pull = 0.1;                    // alpha; local_sgd has 1 unless told otherwise
   double push = 0.5;                    // lambda
   std::string push_schedule = "fixed";  // increasing, decreasing
+  std::uint64_t push_start = 0;         // rounds before there is a push
   std::string push_norm = "whole";      // tensor
   std::string push_from = "average";    // target
   std::string push_exact = "off";       // on
