@@ -37,10 +37,13 @@ auto with_dppf(const options& o, Use&& use) {
                                   .clip_norm = o.clip_norm,
                                   .per_tensor = o.push_norm == "tensor",
                                   .from = o.push_from == "target" ? push_reference::target : push_reference::average};
-  if (o.pull_to == "elastic") return use(recipes::dppf(how, elastic_center{}));
-  if (o.pull_to == "leader") return use(recipes::dppf(how, leader{}));
-  if (o.pull_to == "mgrawa") return use(recipes::dppf(how, gradient_weighted{}));
-  if (o.pull_to == "lgrawa") return use(recipes::dppf(how, gradient_weighted{.per = weights_per::tensor}));
+  const double proximal = o.proximal / static_cast<double>(o.period);
+  if (o.pull_to == "elastic") return use(recipes::dppf(how, elastic_center{.server = o.server == "on"}));
+  if (o.pull_to == "leader") return use(recipes::dppf(how, leader{.proximal = proximal}));
+  if (o.pull_to == "mgrawa" || o.pull_to == "lgrawa") {
+    const auto per = o.pull_to == "mgrawa" ? weights_per::model : weights_per::tensor;
+    return use(recipes::dppf(how, gradient_weighted{.per = per, .proximal = proximal}));
+  }
   return use(recipes::dppf(how));
 }
 

@@ -99,7 +99,7 @@ const std::vector<method>& methods() {
       {"dppf",
        "averaging every few steps with a push that keeps workers apart",
        {"--momentum", "--period", "--pull", "--pull-to", "--push", "--push-schedule", "--push-start", "--push-norm",
-        "--push-from", "--push-exact"}},
+        "--push-from", "--push-exact", "--server", "--proximal"}},
       {"lookahead", "an outer step back after a few steps forward", {"--momentum", "--period", "--outer-lr"}},
       {"slow_mo",
        "local_sgd with slow momentum",
@@ -116,6 +116,28 @@ const method& method_named(std::string_view name) {
 }
 bool has_option(const method& m, std::string_view option) {
   return std::find(m.options.begin(), m.options.end(), option) != m.options.end();
+}
+
+/// An option that serves only with some values of another one, in the methods that have both. Of a value with a colon,
+/// what stands before it counts.
+struct condition {
+  std::string option;
+  std::string other;
+  std::string options::*value;
+  std::vector<std::string> values;
+
+  [[nodiscard]] bool holds(const options& o) const {
+    const std::string& now = o.*value;
+    return !has_option(method_named(o.method), other) ||
+           std::find(values.begin(), values.end(), now.substr(0, now.find(':'))) != values.end();
+  }
+};
+const std::vector<condition>& conditions() {
+  static const std::vector<condition> all{
+      {"--server", "--pull-to", &options::pull_to, {"elastic"}},
+      {"--proximal", "--pull-to", &options::pull_to, {"leader", "mgrawa", "lgrawa"}},
+  };
+  return all;
 }
 
 std::string footer() {
@@ -168,9 +190,11 @@ void add_local_options(command_line& line, options& o) {
   line.whole<std::uint64_t>("--period", o.period, 1,
                             "local steps per communication (methods of local steps; the default is that of qsr, the "
                             "least, and most others)");
-  line.number("--pull", o.pull, share,
-              "alpha, how far workers go to their target in a round (dppf, easgd, lsgd; mgrawa, lgrawa: 0.5 unless "
-              "given; local_sgd, local_sam: 1)");
+  line.number(
+      "--pull", o.pull, share,
+      "alpha, how far workers go to their target in a round (dppf, lsgd; mgrawa, lgrawa: 0.5 unless given; "
+      "local_sgd, local_sam: 1); of easgd, and dppf to elastic, beta, which the workers share: each goes pull / "
+      "workers");
   line.choice("--pull-to", o.pull_to, {"average", "elastic", "leader", "mgrawa", "lgrawa"}, "their target (dppf)");
   line.number("--push", o.push, not_negative, "lambda, how far they are pushed from their average: a length (dppf)");
   line.choice("--push-schedule", o.push_schedule, {"fixed", "increasing", "decreasing"},
@@ -180,10 +204,13 @@ void add_local_options(command_line& line, options& o) {
   line.choice("--push-from", o.push_from, {"average", "target"}, "from where the push goes (dppf)");
   line.choice("--push-exact", o.push_exact, {"off", "on"},
               "on: the push leaves the average where it is, for a second reduction (dppf)");
-  line.choice("--server", o.server, {"off", "on"}, "on: the center lives on worker 0, for twice the bytes (easgd)");
+  line.choice(
+      "--server", o.server, {"off", "on"},
+      "on: the center lives on worker 0, for twice the bytes (easgd; dppf to elastic, with --push-from target)");
   line.number(
       "--proximal", o.proximal, coefficient,
-      "pull to the last target in the local steps of a round together (lsgd; mgrawa, lgrawa: 0.01 unless given)");
+      "pull to the last target in the local steps of a round together (lsgd; mgrawa, lgrawa: 0.01 unless given; dppf "
+      "to these three: 0)");
   line.whole<std::uint64_t>("--averages", o.averages, 1, "averages per slow step (slow_mo)");
   line.number("--outer-lr", o.outer_lr, share,
               "learning rate of the outer step (slow_mo; lookahead: 0.8 unless given, diloco: 0.7)");
@@ -207,6 +234,7 @@ void settle_local_options(const command_line& line, options& o) {
   own("--pull", o.pull, 1.0, {"local_sgd", "local_sam"});
   own("--pull", o.pull, 0.5, {"mgrawa", "lgrawa"});
   own("--proximal", o.proximal, 0.01, {"mgrawa", "lgrawa"});
+  own("--proximal", o.proximal, 0.0, {"dppf"});
   own("--period", o.period, std::uint64_t{32}, {"mgrawa", "lgrawa"});
   own("--period", o.period, std::uint64_t{16}, {"post_local_sgd"});
   own("--period", o.period, std::uint64_t{5}, {"lookahead"});
@@ -323,7 +351,7 @@ void add_output(command_line& line, options& o) {
 void check_together(const command_line& line, const options& o) {
   for (const method& owner : methods()) {
     for (const std::string& option : owner.options) {
-      if (!line.given(option) || o.has(option)) continue;
+      if (!line.given(option) || has_option(method_named(o.method), option)) continue;
       std::vector<std::string> owners;
       for (const method& m : methods()) {
         if (has_option(m, option)) owners.push_back(m.name);
@@ -332,6 +360,15 @@ void check_together(const command_line& line, const options& o) {
                         joined(owners));
     }
   }
+  for (const condition& c : conditions()) {
+    if (!line.given(c.option) || c.holds(o)) continue;
+    fail<usage_error>(c.option, " ", line.value(c.option), ": does not apply with ", c.other, " ", o.*c.value,
+                      "; allowed with ", c.other, " ", joined(c.values));
+  }
+  require<usage_error>(
+      o.server == "off" || o.method != "dppf" || (o.push_exact == "off" && (o.push == 0.0 || o.push_from == "target")),
+      "--server on: nobody knows the average to push from; allowed with --push-exact off, and "
+      "--push-from target or --push 0");
   require<usage_error>(!o.has("--compress-cross") || o.compress_cross != "none" || !line.given("--error-feedback"),
                        "--error-feedback ", o.error_feedback, ": does not apply with --compress-cross none");
   require<usage_error>(
@@ -363,7 +400,10 @@ std::string fingerprint(const polder::topology::graph& g) {
 
 }  // namespace
 
-bool options::has(std::string_view option) const { return has_option(method_named(method), option); }
+bool options::has(std::string_view option) const {
+  const auto met = [&](const condition& c) { return c.option != option || c.holds(*this); };
+  return has_option(method_named(method), option) && std::all_of(conditions().begin(), conditions().end(), met);
+}
 
 polder::learning_rate options::rate() const {
   using shape = polder::learning_rate::shape;

@@ -35,7 +35,7 @@ struct options {
   std::string push_exact = "off";       // on
   std::string pull_to = "average";      // elastic, leader, mgrawa, lgrawa
   std::string server = "off";           // on: EASGD's center on worker 0
-  double proximal = 0.1;                // of a round's local steps together; 0.01 with GRAWA
+  double proximal = 0.1;                // of a round's local steps together; 0.01 with GRAWA, 0 with DPPF
   std::uint64_t averages = 16;          // of SlowMo, per slow step
   double outer_lr = 1.0;                // of the outer optimizer; its own default unless told otherwise
   double outer_momentum = 0.5;          // SlowMo; DiLoCo 0.9
@@ -87,7 +87,7 @@ struct options {
   [[nodiscard]] bool gossips() const { return has("--topology"); }
   /// Whether the mixing rule derives its consensus step, in place of gamma.
   [[nodiscard]] bool derives_gamma() const { return gamma_given == "derived"; }
-  /// Whether the option belongs to the method.
+  /// Whether the option belongs to the method, and serves with the values of the others.
   [[nodiscard]] bool has(std::string_view option) const;
   /// The learning rate as a function of the step, once steps_per_epoch is known.
   [[nodiscard]] polder::learning_rate rate() const;
