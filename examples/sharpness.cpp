@@ -169,8 +169,7 @@ void measure(options& o) {
   }
   std::vector<const row*> shown;
   for (const auto& row : rows) shown.push_back(&row->result);
-  std::printf("%s\n%s\n", table(o, shown).c_str(), json{{"models", std::move(numbers)}}.dump().c_str());
-  std::fflush(stdout);
+  attempt([&] { polder_train::print_last_line(table(o, shown) + "\n" + json{{"models", std::move(numbers)}}.dump()); });
   polder::require<polder::data_error>(failures.empty(), "the measures are taken, but: ", failures);
 }
 
