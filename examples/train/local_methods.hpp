@@ -9,6 +9,7 @@
 #include "polder/recipes/diloco.hpp"
 #include "polder/recipes/dppf.hpp"
 #include "polder/recipes/easgd.hpp"
+#include "polder/recipes/ema.hpp"
 #include "polder/recipes/grawa.hpp"
 #include "polder/recipes/local_sam.hpp"
 #include "polder/recipes/local_sgd.hpp"
@@ -92,6 +93,10 @@ auto with_local_method(const options& o, Use&& use, Others&& others) {
                              .beta = beta,
                              .weight_decay = decay,
                              .clip_norm = clip}));
+  }
+  if (o.method == "ema") {
+    return use(
+        recipes::ema({.decay = o.ema_decay, .tau = o.period, .beta = beta, .weight_decay = decay, .clip_norm = clip}));
   }
   if (o.method == "easgd") {
     return use(recipes::easgd({.tau = o.period,

@@ -90,6 +90,7 @@ const std::vector<method>& methods() {
        "local_sgd whose rounds grow while the learning rate falls",
        {"--momentum", "--period", "--qsr-alpha", "--qsr-power"}},
       {"swa", "local_sgd, evaluated at its average in time", {"--momentum", "--period", "--start-epoch"}},
+      {"ema", "local_sgd, evaluated at its moving average over the rounds", {"--momentum", "--period", "--ema-decay"}},
       {"easgd", "elastic averaging around a center", {"--momentum", "--period", "--pull", "--server"}},
       {"lsgd", "a pull to the worker with the lowest loss", {"--momentum", "--period", "--pull", "--proximal"}},
       {"mgrawa",
@@ -222,6 +223,7 @@ void add_local_options(command_line& line, options& o) {
   line.whole<std::uint64_t>("--start-epoch", o.start_epoch, 1,
                             "epochs before workers train apart, or the average in time begins; half of --epochs unless "
                             "given (post_local_sgd, swap, swa)");
+  line.number("--ema-decay", o.ema_decay, coefficient, "what a round leaves of the average in time (ema)");
   line.choice("--scope", o.scope, {"worker", "all_workers"}, "whose gradient says where uphill is (ddp_sam)");
 }
 
@@ -240,7 +242,7 @@ void settle_local_options(const command_line& line, options& o) {
   own("--period", o.period, std::uint64_t{5}, {"lookahead"});
   own("--period", o.period, std::uint64_t{3}, {"slow_mo"});
   own("--period", o.period, std::uint64_t{500}, {"diloco"});
-  own("--period", o.period, std::uint64_t{1}, {"swa"});
+  own("--period", o.period, std::uint64_t{1}, {"swa", "ema"});
   own("--outer-lr", o.outer_lr, 0.8, {"lookahead"});
   own("--outer-lr", o.outer_lr, 0.7, {"diloco"});
   own("--outer-momentum", o.outer_momentum, 0.9, {"diloco"});
@@ -455,6 +457,7 @@ polder::run_configuration options::configuration() const {
   add_if("--qsr-alpha", qsr_alpha);
   add_if("--qsr-power", qsr_power);
   add_if("--start-epoch", start_epoch);
+  add_if("--ema-decay", ema_decay);
   add_if("--scope", scope);
   all.add("--dataset", dataset);
   all.add("--model", model);

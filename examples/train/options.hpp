@@ -42,6 +42,7 @@ struct options {
   double qsr_alpha = 0.02;
   int qsr_power = 2;
   std::uint64_t start_epoch = 0;  // when the second phase or the average in time begins; half the epochs unless given
+  double ema_decay = 0.99;        // of the average in time, a round
   std::string scope = "worker";   // all_workers: of SAM's perturbation in ddp_sam
 
   std::string dataset;  // fashion-mnist, digits or user; empty: what is found

@@ -70,8 +70,11 @@ done
   fail "dppf with push 0 to an elastic center is not easgd"
 # An average in time is looked at, not trained with.
 # shellcheck disable=SC2086
-[ "$(hash_of $run --method swa --period 4)" = "$(hash_of $run --method local_sgd --period 4)" ] ||
-  fail "swa trains otherwise than local_sgd"
+base=$(hash_of $run --method local_sgd --period 4)
+for method in swa ema; do
+  # shellcheck disable=SC2086
+  [ "$(hash_of $run --method $method --period 4)" = "$base" ] || fail "$method trains otherwise than local_sgd"
+done
 
 # Measuring what compression loses changes nothing else, and is told only where it was asked for.
 for method in choco_sgd deep_squeeze comp_q_saddle comp_n_saddle; do
