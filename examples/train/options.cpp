@@ -129,7 +129,9 @@ struct condition {
 
   [[nodiscard]] bool holds(const options& o) const {
     const std::string& now = o.*value;
-    return !has_option(method_named(o.method), other) ||
+    const auto has_other = [this](const method& m) { return has_option(m, other); };
+    const bool of_some = std::any_of(methods().begin(), methods().end(), has_other);
+    return (of_some && !has_other(method_named(o.method))) ||
            std::find(values.begin(), values.end(), now.substr(0, now.find(':'))) != values.end();
   }
 };
@@ -137,8 +139,16 @@ const std::vector<condition>& conditions() {
   static const std::vector<condition> all{
       {"--server", "--pull-to", &options::pull_to, {"elastic"}},
       {"--proximal", "--pull-to", &options::pull_to, {"leader", "mgrawa", "lgrawa"}},
+      {"--lr-floor", "--lr-schedule", &options::lr_schedule, {"cosine", "swa"}},
+      {"--lr-swa-start", "--lr-schedule", &options::lr_schedule, {"swa"}},
   };
   return all;
+}
+
+/// Whether the values of the others let the option serve.
+bool serves(const options& o, std::string_view option) {
+  const auto met = [&](const condition& c) { return c.option != option || c.holds(o); };
+  return std::all_of(conditions().begin(), conditions().end(), met);
 }
 
 std::string footer() {
@@ -179,7 +189,7 @@ schedule_parts parts_of(std::string_view schedule) {
 }
 bool is_schedule(const std::string& given) {
   const auto [kind, warmup_epochs] = parts_of(given);
-  return (kind == "constant" || kind == "steps" || kind == "cosine") && warmup_epochs.has_value();
+  return (kind == "constant" || kind == "steps" || kind == "cosine" || kind == "swa") && warmup_epochs.has_value();
 }
 
 const interval not_negative{};
@@ -249,6 +259,8 @@ void settle_local_options(const command_line& line, options& o) {
   if (o.start_epoch == 0) o.start_epoch = std::max<std::uint64_t>(o.epochs / 2, 1);
   require<usage_error>(!o.has("--start-epoch") || o.start_epoch <= o.epochs, "--start-epoch ", o.start_epoch,
                        ": allowed: at most the ", o.epochs, " of --epochs");
+  own("--lr-swa-start", o.lr_swa_start, static_cast<double>(o.start_epoch) / static_cast<double>(o.epochs), {"swa"});
+  if (parts_of(o.lr_schedule).kind == "swa" && !line.given("--lr-floor")) o.lr_floor = 0.5 * o.lr;
 }
 
 void add_method(command_line& line, options& o) {
@@ -298,8 +310,14 @@ void add_training(command_line& line, options& o) {
   line.number("--lr", o.lr, not_negative, "learning rate");
   line.word(
       "--lr-schedule", "KIND[:N]", o.lr_schedule,
-      "constant, steps (x 0.1 at 50 % and 75 %), cosine (to 0); with :N for N epochs of warm-up, fewer than --epochs",
-      "constant, steps, cosine, with :N behind it for N epochs of warm-up, as in cosine:5", is_schedule);
+      "constant, steps (x 0.1 at 50 % and 75 %), cosine (to --lr-floor), swa (from half of --lr-swa-start to nine "
+      "tenths on a line to --lr-floor); with :N for N epochs of warm-up, fewer than --epochs",
+      "constant, steps, cosine, swa, with :N behind it for N epochs of warm-up, as in cosine:5", is_schedule);
+  line.number("--lr-floor", o.lr_floor, not_negative,
+              "where the learning rate ends, at most --lr (--lr-schedule cosine; swa: half of --lr unless given)");
+  line.number("--lr-swa-start", o.lr_swa_start, {.high = 1.0, .open_low = true, .said = "a number in (0, 1]"},
+              "share of the run after which models are averaged (--lr-schedule swa; with --method swa: --start-epoch / "
+              "--epochs unless given)");
   line.number("--momentum", o.momentum, coefficient, "beta (all but d_psgd)");
   line.number("--mu", o.mu, coefficient, "memory of the quasi-global momentum (qgm, q_saddle, comp_q_saddle)");
   line.number(
@@ -385,6 +403,7 @@ void check_together(const command_line& line, const options& o) {
                        o.checkpoint_every, ": needs --checkpoint DIR");
   require<usage_error>(o.eval_every != 0 || !line.given("--eval-samples"), "--eval-samples ", o.eval_samples,
                        ": does not apply with --eval-every 0");
+  require<usage_error>(o.lr_floor <= o.lr, "--lr-floor ", o.lr_floor, ": allowed: at most the ", o.lr, " of --lr");
   require<usage_error>(parts_of(o.lr_schedule).warmup_epochs < o.epochs, "--lr-schedule ", o.lr_schedule,
                        ": allowed: fewer epochs of warm-up than the ", o.epochs, " of --epochs");
 }
@@ -403,16 +422,20 @@ std::string fingerprint(const polder::topology::graph& g) {
 }  // namespace
 
 bool options::has(std::string_view option) const {
-  const auto met = [&](const condition& c) { return c.option != option || c.holds(*this); };
-  return has_option(method_named(method), option) && std::all_of(conditions().begin(), conditions().end(), met);
+  return has_option(method_named(method), option) && serves(*this, option);
 }
 
 polder::learning_rate options::rate() const {
   using shape = polder::learning_rate::shape;
   const auto [kind, warmup_epochs] = parts_of(lr_schedule);
   polder::learning_rate rate{.base = lr};
-  rate.kind = kind == "steps" ? shape::steps : kind == "cosine" ? shape::cosine : shape::constant;
+  rate.kind = kind == "steps"    ? shape::steps
+              : kind == "cosine" ? shape::cosine
+              : kind == "swa"    ? shape::swa
+                                 : shape::constant;
   rate.warmup_steps = *warmup_epochs * steps_per_epoch;
+  rate.floor = lr_floor;
+  rate.swa_start = lr_swa_start;
   return rate;
 }
 
@@ -467,6 +490,8 @@ polder::run_configuration options::configuration() const {
   all.add("--batch", batch);
   all.add("--lr", lr);
   all.add("--lr-schedule", lr_schedule);
+  if (serves(*this, "--lr-floor")) all.add("--lr-floor", lr_floor);
+  if (serves(*this, "--lr-swa-start")) all.add("--lr-swa-start", lr_swa_start);
   add_if("--momentum", momentum);
   add_if("--mu", mu);
   add_if("--rho", rho);

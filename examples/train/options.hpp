@@ -55,7 +55,9 @@ struct options {
   std::uint64_t epochs = 10;
   std::size_t batch = 32;  // per worker
   double lr = 0.05;
-  std::string lr_schedule = "cosine";  // constant, steps, cosine; ":2" behind it: epochs of warm-up
+  std::string lr_schedule = "cosine";  // constant, steps, cosine, swa; ":2" behind it: epochs of warm-up
+  double lr_floor = 0.0;               // where it ends; half of lr with swa unless told otherwise
+  double lr_swa_start = 0.805;         // share of the run; with the method swa its start unless told otherwise
   double momentum = 0.9;
   double mu = 0.9;
   double rho = 0.05;

@@ -31,6 +31,12 @@ rejects '--lr-schedule linear: allowed' --lr-schedule linear
 rejects '--lr-schedule cosine:100: allowed: fewer epochs of warm-up than the 4 of --epochs' --epochs 4 --lr-schedule cosine:100
 rejects '--lr-schedule constant:4: allowed: fewer epochs' --epochs 4 --lr-schedule constant:4
 rejects '--lr-schedule steps:9223372036854775808: allowed: fewer epochs' --lr-schedule steps:9223372036854775808
+rejects '--lr-schedule swa:4: allowed: fewer epochs' --epochs 4 --lr-schedule swa:4
+rejects '--lr-floor 0.1: does not apply with --lr-schedule steps:2; allowed with --lr-schedule cosine, swa' \
+  --lr-schedule steps:2 --lr-floor 0.1
+rejects '--lr-floor 0.2: allowed: at most the 0.1 of --lr' --lr 0.1 --lr-floor 0.2
+rejects '--lr-swa-start 0.5: does not apply with --lr-schedule cosine; allowed with --lr-schedule swa' --lr-swa-start 0.5
+rejects '--lr-swa-start 0: allowed: a number in (0, 1\]' --lr-schedule swa --lr-swa-start 0
 rejects '--model lenet6: allowed: lenet5' --model lenet6
 rejects '--dataset mnist: allowed: fashion-mnist, digits, user' --dataset mnist
 rejects '--topology pentagon: .*allowed are ring' --topology pentagon
@@ -251,7 +257,7 @@ fi
 
 "$POLDER_TRAIN" --help >"$scratch/out" || fail "--help fails"
 for option in --method --workers --topology --dataset --data --model --partition --epochs --batch --lr --lr-schedule \
-  --momentum --mu --rho --gamma --weight-decay --pull --push --push-start --period --rank --seed --communicator --backend --eval-every \
+  --lr-floor --lr-swa-start --ema-decay --momentum --mu --rho --gamma --weight-decay --pull --push --push-start --period --rank --seed --communicator --backend --eval-every \
   --clip-norm --label-smoothing --pull-to --server --proximal --outer-lr --qsr-alpha --start-epoch --scope --log --report \
   --checkpoint --checkpoint-every --resume --export; do
   grep -q -e "$option " "$scratch/out" || fail "--help does not tell of $option"
