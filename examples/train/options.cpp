@@ -82,13 +82,16 @@ const std::vector<method>& methods() {
        true},
       {"ddp_sgd", "synchronous: the mean of all gradients in every step", {"--momentum"}},
       {"ddp_sam", "ddp_sgd on sharpness-aware gradients", {"--momentum", "--rho", "--scope"}},
-      {"local_sgd", "averaging every few steps", {"--momentum", "--period", "--pull"}},
+      {"local_sgd",
+       "averaging every few steps",
+       {"--momentum", "--period", "--pull", "--sync", "--start-epoch", "--qsr-alpha", "--qsr-power", "--qsr-warmup",
+        "--drift", "--look-every"}},
       {"local_sam", "local_sgd on sharpness-aware gradients", {"--momentum", "--period", "--pull", "--rho"}},
       {"post_local_sgd", "averaging in every step, then every few", {"--momentum", "--period", "--start-epoch"}},
       {"swap", "averaging in every step, then once at the end", {"--momentum", "--start-epoch"}},
       {"qsr",
        "local_sgd whose rounds grow while the learning rate falls",
-       {"--momentum", "--period", "--qsr-alpha", "--qsr-power"}},
+       {"--momentum", "--period", "--qsr-alpha", "--qsr-power", "--qsr-warmup"}},
       {"swa", "local_sgd, evaluated at its average in time", {"--momentum", "--period", "--start-epoch"}},
       {"ema", "local_sgd, evaluated at its moving average over the rounds", {"--momentum", "--period", "--ema-decay"}},
       {"easgd", "elastic averaging around a center", {"--momentum", "--period", "--pull", "--server"}},
@@ -100,7 +103,8 @@ const std::vector<method>& methods() {
       {"dppf",
        "averaging every few steps with a push that keeps workers apart",
        {"--momentum", "--period", "--pull", "--pull-to", "--push", "--push-schedule", "--push-start", "--push-norm",
-        "--push-from", "--push-exact", "--server", "--proximal"}},
+        "--push-from", "--push-exact", "--server", "--proximal", "--sync", "--start-epoch", "--qsr-alpha",
+        "--qsr-power", "--qsr-warmup", "--drift", "--look-every"}},
       {"lookahead", "an outer step back after a few steps forward", {"--momentum", "--period", "--outer-lr"}},
       {"slow_mo",
        "local_sgd with slow momentum",
@@ -139,6 +143,15 @@ const std::vector<condition>& conditions() {
   static const std::vector<condition> all{
       {"--server", "--pull-to", &options::pull_to, {"elastic"}},
       {"--proximal", "--pull-to", &options::pull_to, {"leader", "mgrawa", "lgrawa"}},
+      {"--proximal", "--sync", &options::sync, {"constant", "post_local", "qsr", "loss_adaptive"}},
+      {"--period", "--sync", &options::sync, {"constant", "post_local", "qsr", "loss_adaptive"}},
+      {"--push-schedule", "--sync", &options::sync, {"constant", "post_local", "qsr"}},
+      {"--start-epoch", "--sync", &options::sync, {"post_local"}},
+      {"--qsr-alpha", "--sync", &options::sync, {"qsr"}},
+      {"--qsr-power", "--sync", &options::sync, {"qsr"}},
+      {"--qsr-warmup", "--sync", &options::sync, {"qsr"}},
+      {"--drift", "--sync", &options::sync, {"drift_triggered"}},
+      {"--look-every", "--sync", &options::sync, {"drift_triggered"}},
       {"--lr-floor", "--lr-schedule", &options::lr_schedule, {"cosine", "swa"}},
       {"--lr-swa-start", "--lr-schedule", &options::lr_schedule, {"swa"}},
   };
@@ -200,7 +213,12 @@ void add_local_options(command_line& line, options& o) {
   const interval share{.high = 2.0, .open_low = true, .open_high = true, .said = "a number in (0, 2)"};
   line.whole<std::uint64_t>("--period", o.period, 1,
                             "local steps per communication (methods of local steps; the default is that of qsr, the "
-                            "least, and most others)");
+                            "least, and most others; --sync post_local: after --start-epoch; loss_adaptive: of the "
+                            "first round)");
+  line.choice(
+      "--sync", o.sync, {"constant", "post_local", "qsr", "loss_adaptive", "drift_triggered"},
+      "when a round ends: every --period steps; after every step, then so; as in --method qsr; sooner while the "
+      "loss falls, later while the learning rate does; when a worker has gone --drift (local_sgd, dppf)");
   line.number(
       "--pull", o.pull, share,
       "alpha, how far workers go to their target in a round (dppf, lsgd; mgrawa, lgrawa: 0.5 unless given; "
@@ -228,11 +246,18 @@ void add_local_options(command_line& line, options& o) {
   line.number("--outer-momentum", o.outer_momentum, coefficient,
               "of the outer step (slow_mo; diloco: 0.9 unless given)");
   line.number("--qsr-alpha", o.qsr_alpha, not_negative,
-              "rounds have (alpha / learning rate)^power steps; 0: --period (qsr)");
-  line.whole("--qsr-power", o.qsr_power, 1, "1, 2 or 3 (qsr)", 3);
+              "rounds have (alpha / learning rate)^power steps; 0: --period (qsr, --sync qsr)");
+  line.whole("--qsr-power", o.qsr_power, 1, "1, 2 or 3 (qsr, --sync qsr)", 3);
+  line.whole<std::uint64_t>("--qsr-warmup", o.qsr_warmup, 1,
+                            "local steps per round while the learning rate warms up; without it --period (qsr, --sync "
+                            "qsr)");
+  line.number("--drift", o.drift, not_negative,
+              "how far a worker goes in a round: a length; 0: a step (--sync drift_triggered)");
+  line.whole<std::uint64_t>("--look-every", o.look_every, 1,
+                            "steps between two looks at how far they are (--sync drift_triggered)");
   line.whole<std::uint64_t>("--start-epoch", o.start_epoch, 1,
                             "epochs before workers train apart, or the average in time begins; half of --epochs unless "
-                            "given (post_local_sgd, swap, swa)");
+                            "given (post_local_sgd, swap, swa, --sync post_local)");
   line.number("--ema-decay", o.ema_decay, coefficient, "what a round leaves of the average in time (ema)");
   line.choice("--scope", o.scope, {"worker", "all_workers"}, "whose gradient says where uphill is (ddp_sam)");
 }
@@ -477,8 +502,12 @@ polder::run_configuration options::configuration() const {
   add_if("--averages", averages);
   add_if("--outer-lr", outer_lr);
   add_if("--outer-momentum", outer_momentum);
+  add_if("--sync", sync);
   add_if("--qsr-alpha", qsr_alpha);
   add_if("--qsr-power", qsr_power);
+  add_if("--qsr-warmup", qsr_warmup);
+  add_if("--drift", drift);
+  add_if("--look-every", look_every);
   add_if("--start-epoch", start_epoch);
   add_if("--ema-decay", ema_decay);
   add_if("--scope", scope);

@@ -39,8 +39,12 @@ struct options {
   std::uint64_t averages = 16;          // of SlowMo, per slow step
   double outer_lr = 1.0;                // of the outer optimizer; its own default unless told otherwise
   double outer_momentum = 0.5;          // SlowMo; DiLoCo 0.9
+  std::string sync = "constant";        // post_local, qsr, loss_adaptive, drift_triggered
   double qsr_alpha = 0.02;
   int qsr_power = 2;
+  std::uint64_t qsr_warmup = 0;  // local steps per round while the learning rate warms up; 0: period
+  double drift = 1.0;
+  std::uint64_t look_every = 1;   // steps between two looks at the drift
   std::uint64_t start_epoch = 0;  // when the second phase or the average in time begins; half the epochs unless given
   double ema_decay = 0.99;        // of the average in time, a round
   std::string scope = "worker";   // all_workers: of SAM's perturbation in ddp_sam

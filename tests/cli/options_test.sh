@@ -102,6 +102,20 @@ for also in '--push-from average' '--push-from target --push-exact on' '--push 0
 done
 rejects '--proximal 0.1: does not apply with --pull-to elastic; allowed with --pull-to leader, mgrawa, lgrawa' \
   --method dppf --pull-to elastic --proximal 0.1
+rejects '--proximal 0.1: does not apply with --sync drift_triggered; allowed with --sync constant, post_local' \
+  --method dppf --pull-to leader --sync drift_triggered --proximal 0.1
+rejects '--period 3: does not apply with --sync drift_triggered' --method local_sgd --sync drift_triggered --period 3
+# How many rounds there will be, only the run tells.
+rejects '--push-schedule decreasing: does not apply with --sync loss_adaptive; allowed with --sync constant, post_local, qsr' \
+  --method dppf --sync loss_adaptive --push-schedule decreasing
+rejects '--sync weekly: allowed: constant, post_local, qsr, loss_adaptive, drift_triggered' --method dppf --sync weekly
+rejects '--sync qsr: does not apply to --method lsgd; allowed with local_sgd, dppf' --method lsgd --sync qsr
+rejects '--qsr-alpha 0.1: does not apply with --sync constant; allowed with --sync qsr' --method dppf --qsr-alpha 0.1
+rejects '--drift 2: does not apply with --sync qsr; allowed with --sync drift_triggered' \
+  --method local_sgd --sync qsr --drift 2
+rejects '--look-every 0: allowed: a whole number >= 1' --method local_sgd --sync drift_triggered --look-every 0
+rejects '--start-epoch 3: allowed: at most the 2 of --epochs' \
+  --method dppf --sync post_local --epochs 2 --start-epoch 3
 rejects '--proximal 0.1: does not apply to --method easgd; allowed with lsgd, mgrawa, lgrawa, dppf' \
   --method easgd --proximal 0.1
 rejects '--pull-to middle: allowed: average, elastic, leader' --method dppf --pull-to middle
@@ -257,7 +271,7 @@ fi
 
 "$POLDER_TRAIN" --help >"$scratch/out" || fail "--help fails"
 for option in --method --workers --topology --dataset --data --model --partition --epochs --batch --lr --lr-schedule \
-  --lr-floor --lr-swa-start --ema-decay --momentum --mu --rho --gamma --weight-decay --pull --push --push-start --period --rank --seed --communicator --backend --eval-every \
+  --lr-floor --lr-swa-start --ema-decay --momentum --mu --rho --gamma --weight-decay --pull --push --push-start --period --sync --qsr-warmup --drift --look-every --rank --seed --communicator --backend --eval-every \
   --clip-norm --label-smoothing --pull-to --server --proximal --outer-lr --qsr-alpha --start-epoch --scope --log --report \
   --checkpoint --checkpoint-every --resume --export; do
   grep -q -e "$option " "$scratch/out" || fail "--help does not tell of $option"
