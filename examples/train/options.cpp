@@ -217,8 +217,9 @@ void add_local_options(command_line& line, options& o) {
                             "first round)");
   line.choice(
       "--sync", o.sync, {"constant", "post_local", "qsr", "loss_adaptive", "drift_triggered"},
-      "when a round ends: every --period steps; after every step, then so; as in --method qsr; sooner while the "
-      "loss falls, later while the learning rate does; when a worker has gone --drift (local_sgd, dppf)");
+      "when rounds end (local_sgd, dppf): every --period steps; post_local: every step, from --start-epoch on "
+      "every --period; qsr: as --method qsr; loss_adaptive: sooner as the loss falls, later as the learning rate "
+      "does; drift_triggered: when a worker has gone --drift");
   line.number(
       "--pull", o.pull, share,
       "alpha, how far workers go to their target in a round (dppf, lsgd; mgrawa, lgrawa: 0.5 unless given; "

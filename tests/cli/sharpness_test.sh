@@ -139,6 +139,15 @@ newest=$(number step)
 older=$(ls "$run" | sed -n 's/^step-//p' | grep -vx "$newest")
 measures "$run" --measures loss --step "$older"
 [ "$(number step)" -eq "$older" ] || fail "--step $older measures step $(number step)"
+# Numbers that do not get onto a full disk.
+if [ -c /dev/full ]; then
+  status=0
+  # shellcheck disable=SC2086
+  "$POLDER_SHARPNESS" $limits "$run" --measures loss --step "$older" >/dev/full 2>"$scratch/err" || status=$?
+  [ "$status" -eq 1 ] || fail "numbers that are lost end with status $status"
+  grep -q 'the measures are taken, but: cannot write the numbers to stdout: ' "$scratch/err" ||
+    fail "numbers that are lost: $(cat "$scratch/err")"
+fi
 refused 2 "--step 7: '$run' has no such checkpoint; allowed: $older, $newest" "$run" --step 7
 cp -r "$run" "$scratch/damaged"
 printf 'x' | dd of="$scratch/damaged/step-$newest/worker-2.safetensors" bs=1 seek=2000 conv=notrunc 2>/dev/null
