@@ -195,11 +195,7 @@ void measure(options& o) {
   }
   std::vector<const row*> shown;
   for (const auto& row : rows) shown.push_back(&row->result);
-  attempt([&] {
-    const std::string all = text(table(o, shown), "\n", json{{"models", std::move(numbers)}}.dump(), "\n");
-    const bool written = std::fputs(all.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
-    if (!written) polder::io::fail_with_errno("write to", "stdout");
-  });
+  attempt([&] { polder_train::print_last_line(table(o, shown) + "\n" + json{{"models", std::move(numbers)}}.dump()); });
   polder::require<polder::data_error>(failures.empty(), "the measures are taken, but: ", failures);
 }
 

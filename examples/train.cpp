@@ -108,8 +108,7 @@ void train(options& o, bool speaks) {
   };
   if (!o.export_to.empty()) attempt(export_mean);
   if (report) attempt([&] { std::fputs((report->add(o, numbers, say) + "\n").c_str(), stdout); });
-  std::printf("%s\n", numbers.dump().c_str());
-  std::fflush(stdout);
+  attempt([&] { print_last_line(numbers.dump()); });
   polder::require<polder::data_error>(failures.empty(), "the run is done, but: ", failures);
 }
 

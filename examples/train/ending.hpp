@@ -1,7 +1,9 @@
 // How a program ends: its exit status, and one sentence where it failed.
 #pragma once
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <string>
 
@@ -25,6 +27,15 @@ ending guarded(Action&& action) {
   } catch (const std::exception& e) {
     return {1, e.what()};
   }
+}
+
+/// Prints what stdout ends with. Throws data_error if it, or what was printed before, does not get there: a full disk must
+/// not look like a finished run.
+inline void print_last_line(const std::string& line) {
+  std::printf("%s\n", line.c_str());
+  const bool arrived = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  const int code = errno;
+  polder::require<polder::data_error>(arrived, "cannot write the numbers to stdout: ", std::strerror(code));
 }
 
 inline void complain(const char* program, const ending& end) {

@@ -9,6 +9,7 @@
 #include "polder/recipes/diloco.hpp"
 #include "polder/recipes/dppf.hpp"
 #include "polder/recipes/easgd.hpp"
+#include "polder/recipes/ema.hpp"
 #include "polder/recipes/grawa.hpp"
 #include "polder/recipes/local_sam.hpp"
 #include "polder/recipes/local_sgd.hpp"
@@ -18,29 +19,43 @@
 #include "polder/recipes/qsr.hpp"
 #include "polder/recipes/slow_mo.hpp"
 #include "polder/recipes/swa.hpp"
+#include "train/any_period.hpp"
 #include "train/options.hpp"
 
 namespace polder_train {
 
-/// DPPF with the pull that the options name.
+/// The synchronization rule that the options name.
+inline any_period rounds(const options& o) {
+  const std::uint64_t start = o.start_epoch * o.steps_per_epoch;
+  if (o.sync == "post_local") return {polder::post_local{start, o.period}};
+  if (o.sync == "qsr") return {polder::qsr{o.qsr_alpha, o.qsr_power, o.period, o.qsr_warmup}};
+  if (o.sync == "loss_adaptive") return {polder::loss_adaptive{o.period}};
+  if (o.sync == "drift_triggered") return {polder::drift_triggered{o.drift, o.look_every}};
+  return {polder::constant_period{o.period}};
+}
+
+/// DPPF with the pull and the synchronization rule that the options name.
 template <class Use>
 auto with_dppf(const options& o, Use&& use) {
   using namespace polder;
-  const recipes::dppf_options how{.tau = o.period,
-                                  .alpha = o.pull,
+  const recipes::dppf_options how{.alpha = o.pull,
                                   .lambda = o.push,
                                   .schedule = o.push_shape(),
                                   .exact_push = o.push_exact == "on",
+                                  .start_round = o.push_start,
                                   .beta = o.momentum,
                                   .weight_decay = o.weight_decay,
                                   .clip_norm = o.clip_norm,
                                   .per_tensor = o.push_norm == "tensor",
                                   .from = o.push_from == "target" ? push_reference::target : push_reference::average};
-  if (o.pull_to == "elastic") return use(recipes::dppf(how, elastic_center{}));
-  if (o.pull_to == "leader") return use(recipes::dppf(how, leader{}));
-  if (o.pull_to == "mgrawa") return use(recipes::dppf(how, gradient_weighted{}));
-  if (o.pull_to == "lgrawa") return use(recipes::dppf(how, gradient_weighted{.per = weights_per::tensor}));
-  return use(recipes::dppf(how));
+  const double proximal = o.proximal / static_cast<double>(o.period);
+  if (o.pull_to == "elastic") return use(recipes::dppf(how, elastic_center{.server = o.server == "on"}, rounds(o)));
+  if (o.pull_to == "leader") return use(recipes::dppf(how, leader{.proximal = proximal}, rounds(o)));
+  if (o.pull_to == "mgrawa" || o.pull_to == "lgrawa") {
+    const auto per = o.pull_to == "mgrawa" ? weights_per::model : weights_per::tensor;
+    return use(recipes::dppf(how, gradient_weighted{.per = per, .proximal = proximal}, rounds(o)));
+  }
+  return use(recipes::dppf(how, the_average{}, rounds(o)));
 }
 
 /// Calls use(algorithm) with the method that the options name, if it is one of these; `others()` else.
@@ -62,7 +77,7 @@ auto with_local_method(const options& o, Use&& use, Others&& others) {
   }
   if (o.method == "local_sgd") {
     return use(
-        recipes::local_sgd({.tau = o.period, .alpha = o.pull, .beta = beta, .weight_decay = decay, .clip_norm = clip}));
+        recipes::local_sgd({.alpha = o.pull, .beta = beta, .weight_decay = decay, .clip_norm = clip}, rounds(o)));
   }
   if (o.method == "local_sam") {
     return use(recipes::local_sam(
@@ -71,15 +86,16 @@ auto with_local_method(const options& o, Use&& use, Others&& others) {
   if (o.method == "post_local_sgd" || o.method == "swap") {
     const recipes::post_local_sgd_options how{
         .start = start, .tau = o.period, .beta = beta, .weight_decay = decay, .clip_norm = clip};
-    return o.method == "swap" ? use(recipes::swap(how)) : use(recipes::post_local_sgd(how));
+    return use(in_any_rounds(o.method == "swap" ? recipes::swap(how) : recipes::post_local_sgd(how)));
   }
   if (o.method == "qsr") {
-    return use(recipes::qsr({.alpha = o.qsr_alpha,
-                             .power = o.qsr_power,
-                             .tau = o.period,
-                             .beta = beta,
-                             .weight_decay = decay,
-                             .clip_norm = clip}));
+    return use(in_any_rounds(recipes::qsr({.alpha = o.qsr_alpha,
+                                           .power = o.qsr_power,
+                                           .tau = o.period,
+                                           .warmup_tau = o.qsr_warmup,
+                                           .beta = beta,
+                                           .weight_decay = decay,
+                                           .clip_norm = clip})));
   }
   if (o.method == "swa") {
     return use(recipes::swa({.start = start,
@@ -89,21 +105,25 @@ auto with_local_method(const options& o, Use&& use, Others&& others) {
                              .weight_decay = decay,
                              .clip_norm = clip}));
   }
+  if (o.method == "ema") {
+    return use(
+        recipes::ema({.decay = o.ema_decay, .tau = o.period, .beta = beta, .weight_decay = decay, .clip_norm = clip}));
+  }
   if (o.method == "easgd") {
-    return use(recipes::easgd({.tau = o.period,
-                               .alpha = o.pull,
-                               .server = o.server == "on",
-                               .beta = beta,
-                               .weight_decay = decay,
-                               .clip_norm = clip}));
+    return use(in_any_rounds(recipes::easgd({.tau = o.period,
+                                             .alpha = o.pull,
+                                             .server = o.server == "on",
+                                             .beta = beta,
+                                             .weight_decay = decay,
+                                             .clip_norm = clip})));
   }
   if (o.method == "lsgd") {
-    return use(recipes::lsgd({.tau = o.period,
-                              .alpha = o.pull,
-                              .proximal = o.proximal,
-                              .beta = beta,
-                              .weight_decay = decay,
-                              .clip_norm = clip}));
+    return use(in_any_rounds(recipes::lsgd({.tau = o.period,
+                                            .alpha = o.pull,
+                                            .proximal = o.proximal,
+                                            .beta = beta,
+                                            .weight_decay = decay,
+                                            .clip_norm = clip})));
   }
   if (o.method == "mgrawa" || o.method == "lgrawa") {
     const recipes::grawa_options how{.tau = o.period,
@@ -112,7 +132,7 @@ auto with_local_method(const options& o, Use&& use, Others&& others) {
                                      .beta = beta,
                                      .weight_decay = decay,
                                      .clip_norm = clip};
-    return use(o.method == "mgrawa" ? recipes::mgrawa(how) : recipes::lgrawa(how));
+    return use(in_any_rounds(o.method == "mgrawa" ? recipes::mgrawa(how) : recipes::lgrawa(how)));
   }
   if (o.method == "lookahead") {
     return use(recipes::lookahead(

@@ -82,14 +82,18 @@ const std::vector<method>& methods() {
        true},
       {"ddp_sgd", "synchronous: the mean of all gradients in every step", {"--momentum"}},
       {"ddp_sam", "ddp_sgd on sharpness-aware gradients", {"--momentum", "--rho", "--scope"}},
-      {"local_sgd", "averaging every few steps", {"--momentum", "--period", "--pull"}},
+      {"local_sgd",
+       "averaging every few steps",
+       {"--momentum", "--period", "--pull", "--sync", "--start-epoch", "--qsr-alpha", "--qsr-power", "--qsr-warmup",
+        "--drift", "--look-every"}},
       {"local_sam", "local_sgd on sharpness-aware gradients", {"--momentum", "--period", "--pull", "--rho"}},
       {"post_local_sgd", "averaging in every step, then every few", {"--momentum", "--period", "--start-epoch"}},
       {"swap", "averaging in every step, then once at the end", {"--momentum", "--start-epoch"}},
       {"qsr",
        "local_sgd whose rounds grow while the learning rate falls",
-       {"--momentum", "--period", "--qsr-alpha", "--qsr-power"}},
+       {"--momentum", "--period", "--qsr-alpha", "--qsr-power", "--qsr-warmup"}},
       {"swa", "local_sgd, evaluated at its average in time", {"--momentum", "--period", "--start-epoch"}},
+      {"ema", "local_sgd, evaluated at its moving average over the rounds", {"--momentum", "--period", "--ema-decay"}},
       {"easgd", "elastic averaging around a center", {"--momentum", "--period", "--pull", "--server"}},
       {"lsgd", "a pull to the worker with the lowest loss", {"--momentum", "--period", "--pull", "--proximal"}},
       {"mgrawa",
@@ -98,8 +102,9 @@ const std::vector<method>& methods() {
       {"lgrawa", "mgrawa with weights for each tensor", {"--momentum", "--period", "--pull", "--proximal"}},
       {"dppf",
        "averaging every few steps with a push that keeps workers apart",
-       {"--momentum", "--period", "--pull", "--pull-to", "--push", "--push-schedule", "--push-norm", "--push-from",
-        "--push-exact"}},
+       {"--momentum", "--period", "--pull", "--pull-to", "--push", "--push-schedule", "--push-start", "--push-norm",
+        "--push-from", "--push-exact", "--server", "--proximal", "--sync", "--start-epoch", "--qsr-alpha",
+        "--qsr-power", "--qsr-warmup", "--drift", "--look-every"}},
       {"lookahead", "an outer step back after a few steps forward", {"--momentum", "--period", "--outer-lr"}},
       {"slow_mo",
        "local_sgd with slow momentum",
@@ -116,6 +121,47 @@ const method& method_named(std::string_view name) {
 }
 bool has_option(const method& m, std::string_view option) {
   return std::find(m.options.begin(), m.options.end(), option) != m.options.end();
+}
+
+/// An option that serves only with some values of another one, in the methods that have both. Of a value with a colon,
+/// what stands before it counts.
+struct condition {
+  std::string option;
+  std::string other;
+  std::string options::*value;
+  std::vector<std::string> values;
+
+  [[nodiscard]] bool holds(const options& o) const {
+    const std::string& now = o.*value;
+    const auto has_other = [this](const method& m) { return has_option(m, other); };
+    const bool of_some = std::any_of(methods().begin(), methods().end(), has_other);
+    return (of_some && !has_other(method_named(o.method))) ||
+           std::find(values.begin(), values.end(), now.substr(0, now.find(':'))) != values.end();
+  }
+};
+const std::vector<condition>& conditions() {
+  static const std::vector<condition> all{
+      {"--server", "--pull-to", &options::pull_to, {"elastic"}},
+      {"--proximal", "--pull-to", &options::pull_to, {"leader", "mgrawa", "lgrawa"}},
+      {"--proximal", "--sync", &options::sync, {"constant", "post_local", "qsr", "loss_adaptive"}},
+      {"--period", "--sync", &options::sync, {"constant", "post_local", "qsr", "loss_adaptive"}},
+      {"--push-schedule", "--sync", &options::sync, {"constant", "post_local", "qsr"}},
+      {"--start-epoch", "--sync", &options::sync, {"post_local"}},
+      {"--qsr-alpha", "--sync", &options::sync, {"qsr"}},
+      {"--qsr-power", "--sync", &options::sync, {"qsr"}},
+      {"--qsr-warmup", "--sync", &options::sync, {"qsr"}},
+      {"--drift", "--sync", &options::sync, {"drift_triggered"}},
+      {"--look-every", "--sync", &options::sync, {"drift_triggered"}},
+      {"--lr-floor", "--lr-schedule", &options::lr_schedule, {"cosine", "swa"}},
+      {"--lr-swa-start", "--lr-schedule", &options::lr_schedule, {"swa"}},
+  };
+  return all;
+}
+
+/// Whether the values of the others let the option serve.
+bool serves(const options& o, std::string_view option) {
+  const auto met = [&](const condition& c) { return c.option != option || c.holds(o); };
+  return std::all_of(conditions().begin(), conditions().end(), met);
 }
 
 std::string footer() {
@@ -156,7 +202,7 @@ schedule_parts parts_of(std::string_view schedule) {
 }
 bool is_schedule(const std::string& given) {
   const auto [kind, warmup_epochs] = parts_of(given);
-  return (kind == "constant" || kind == "steps" || kind == "cosine") && warmup_epochs.has_value();
+  return (kind == "constant" || kind == "steps" || kind == "cosine" || kind == "swa") && warmup_epochs.has_value();
 }
 
 const interval not_negative{};
@@ -167,33 +213,53 @@ void add_local_options(command_line& line, options& o) {
   const interval share{.high = 2.0, .open_low = true, .open_high = true, .said = "a number in (0, 2)"};
   line.whole<std::uint64_t>("--period", o.period, 1,
                             "local steps per communication (methods of local steps; the default is that of qsr, the "
-                            "least, and most others)");
-  line.number("--pull", o.pull, share,
-              "alpha, how far workers go to their target in a round (dppf, easgd, lsgd; mgrawa, lgrawa: 0.5 unless "
-              "given; local_sgd, local_sam: 1)");
+                            "least, and most others; --sync post_local: after --start-epoch; loss_adaptive: of the "
+                            "first round)");
+  line.choice(
+      "--sync", o.sync, {"constant", "post_local", "qsr", "loss_adaptive", "drift_triggered"},
+      "when rounds end (local_sgd, dppf): every --period steps; post_local: every step, from --start-epoch on "
+      "every --period; qsr: as --method qsr; loss_adaptive: sooner as the loss falls, later as the learning rate "
+      "does; drift_triggered: when a worker has gone --drift");
+  line.number(
+      "--pull", o.pull, share,
+      "alpha, how far workers go to their target in a round (dppf, lsgd; mgrawa, lgrawa: 0.5 unless given; "
+      "local_sgd, local_sam: 1); of easgd, and dppf to elastic, beta, which the workers share: each goes pull / "
+      "workers");
   line.choice("--pull-to", o.pull_to, {"average", "elastic", "leader", "mgrawa", "lgrawa"}, "their target (dppf)");
   line.number("--push", o.push, not_negative, "lambda, how far they are pushed from their average: a length (dppf)");
   line.choice("--push-schedule", o.push_schedule, {"fixed", "increasing", "decreasing"},
               "the push over the run (dppf)");
+  line.whole<std::uint64_t>("--push-start", o.push_start, 0, "rounds without a push before the first with one (dppf)");
   line.choice("--push-norm", o.push_norm, {"whole", "tensor"}, "of what the push has its length (dppf)");
   line.choice("--push-from", o.push_from, {"average", "target"}, "from where the push goes (dppf)");
   line.choice("--push-exact", o.push_exact, {"off", "on"},
               "on: the push leaves the average where it is, for a second reduction (dppf)");
-  line.choice("--server", o.server, {"off", "on"}, "on: the center lives on worker 0, for twice the bytes (easgd)");
+  line.choice(
+      "--server", o.server, {"off", "on"},
+      "on: the center lives on worker 0, for twice the bytes (easgd; dppf to elastic, with --push-from target)");
   line.number(
       "--proximal", o.proximal, coefficient,
-      "pull to the last target in the local steps of a round together (lsgd; mgrawa, lgrawa: 0.01 unless given)");
+      "pull to the last target in the local steps of a round together (lsgd; mgrawa, lgrawa: 0.01 unless given; dppf "
+      "to these three: 0)");
   line.whole<std::uint64_t>("--averages", o.averages, 1, "averages per slow step (slow_mo)");
   line.number("--outer-lr", o.outer_lr, share,
               "learning rate of the outer step (slow_mo; lookahead: 0.8 unless given, diloco: 0.7)");
   line.number("--outer-momentum", o.outer_momentum, coefficient,
               "of the outer step (slow_mo; diloco: 0.9 unless given)");
   line.number("--qsr-alpha", o.qsr_alpha, not_negative,
-              "rounds have (alpha / learning rate)^power steps; 0: --period (qsr)");
-  line.whole("--qsr-power", o.qsr_power, 1, "1, 2 or 3 (qsr)", 3);
+              "rounds have (alpha / learning rate)^power steps; 0: --period (qsr, --sync qsr)");
+  line.whole("--qsr-power", o.qsr_power, 1, "1, 2 or 3 (qsr, --sync qsr)", 3);
+  line.whole<std::uint64_t>("--qsr-warmup", o.qsr_warmup, 1,
+                            "local steps per round while the learning rate warms up; without it --period (qsr, --sync "
+                            "qsr)");
+  line.number("--drift", o.drift, not_negative,
+              "how far a worker goes in a round: a length; 0: a step (--sync drift_triggered)");
+  line.whole<std::uint64_t>("--look-every", o.look_every, 1,
+                            "steps between two looks at how far they are (--sync drift_triggered)");
   line.whole<std::uint64_t>("--start-epoch", o.start_epoch, 1,
                             "epochs before workers train apart, or the average in time begins; half of --epochs unless "
-                            "given (post_local_sgd, swap, swa)");
+                            "given (post_local_sgd, swap, swa, --sync post_local)");
+  line.number("--ema-decay", o.ema_decay, coefficient, "what a round leaves of the average in time (ema)");
   line.choice("--scope", o.scope, {"worker", "all_workers"}, "whose gradient says where uphill is (ddp_sam)");
 }
 
@@ -206,18 +272,21 @@ void settle_local_options(const command_line& line, options& o) {
   own("--pull", o.pull, 1.0, {"local_sgd", "local_sam"});
   own("--pull", o.pull, 0.5, {"mgrawa", "lgrawa"});
   own("--proximal", o.proximal, 0.01, {"mgrawa", "lgrawa"});
+  own("--proximal", o.proximal, 0.0, {"dppf"});
   own("--period", o.period, std::uint64_t{32}, {"mgrawa", "lgrawa"});
   own("--period", o.period, std::uint64_t{16}, {"post_local_sgd"});
   own("--period", o.period, std::uint64_t{5}, {"lookahead"});
   own("--period", o.period, std::uint64_t{3}, {"slow_mo"});
   own("--period", o.period, std::uint64_t{500}, {"diloco"});
-  own("--period", o.period, std::uint64_t{1}, {"swa"});
+  own("--period", o.period, std::uint64_t{1}, {"swa", "ema"});
   own("--outer-lr", o.outer_lr, 0.8, {"lookahead"});
   own("--outer-lr", o.outer_lr, 0.7, {"diloco"});
   own("--outer-momentum", o.outer_momentum, 0.9, {"diloco"});
   if (o.start_epoch == 0) o.start_epoch = std::max<std::uint64_t>(o.epochs / 2, 1);
   require<usage_error>(!o.has("--start-epoch") || o.start_epoch <= o.epochs, "--start-epoch ", o.start_epoch,
                        ": allowed: at most the ", o.epochs, " of --epochs");
+  own("--lr-swa-start", o.lr_swa_start, static_cast<double>(o.start_epoch) / static_cast<double>(o.epochs), {"swa"});
+  if (parts_of(o.lr_schedule).kind == "swa" && !line.given("--lr-floor")) o.lr_floor = 0.5 * o.lr;
 }
 
 void add_method(command_line& line, options& o) {
@@ -267,8 +336,14 @@ void add_training(command_line& line, options& o) {
   line.number("--lr", o.lr, not_negative, "learning rate");
   line.word(
       "--lr-schedule", "KIND[:N]", o.lr_schedule,
-      "constant, steps (x 0.1 at 50 % and 75 %), cosine (to 0); with :N for N epochs of warm-up, fewer than --epochs",
-      "constant, steps, cosine, with :N behind it for N epochs of warm-up, as in cosine:5", is_schedule);
+      "constant, steps (x 0.1 at 50 % and 75 %), cosine (to --lr-floor), swa (from half of --lr-swa-start to nine "
+      "tenths on a line to --lr-floor); with :N for N epochs of warm-up, fewer than --epochs",
+      "constant, steps, cosine, swa, with :N behind it for N epochs of warm-up, as in cosine:5", is_schedule);
+  line.number("--lr-floor", o.lr_floor, not_negative,
+              "where the learning rate ends, at most --lr (--lr-schedule cosine; swa: half of --lr unless given)");
+  line.number("--lr-swa-start", o.lr_swa_start, {.high = 1.0, .open_low = true, .said = "a number in (0, 1]"},
+              "share of the run after which models are averaged (--lr-schedule swa; with --method swa: --start-epoch / "
+              "--epochs unless given)");
   line.number("--momentum", o.momentum, coefficient, "beta (all but d_psgd)");
   line.number("--mu", o.mu, coefficient, "memory of the quasi-global momentum (qgm, q_saddle, comp_q_saddle)");
   line.number(
@@ -320,21 +395,26 @@ void add_output(command_line& line, options& o) {
 
 /// What one option says about another.
 void check_together(const command_line& line, const options& o) {
-  for (const char* const option :
-       {"--topology",    "--gamma",          "--momentum",       "--mu",        "--rho",
-        "--compress",    "--compress-cross", "--error-feedback", "--rank",      "--measure-compression",
-        "--period",      "--pull",           "--pull-to",        "--push",      "--push-schedule",
-        "--push-norm",   "--push-from",      "--push-exact",     "--server",    "--proximal",
-        "--averages",    "--outer-lr",       "--outer-momentum", "--qsr-alpha", "--qsr-power",
-        "--start-epoch", "--scope"}) {
-    if (!line.given(option) || o.has(option)) continue;
-    std::vector<std::string> owners;
-    for (const method& m : methods()) {
-      if (has_option(m, option)) owners.push_back(m.name);
+  for (const method& owner : methods()) {
+    for (const std::string& option : owner.options) {
+      if (!line.given(option) || has_option(method_named(o.method), option)) continue;
+      std::vector<std::string> owners;
+      for (const method& m : methods()) {
+        if (has_option(m, option)) owners.push_back(m.name);
+      }
+      fail<usage_error>(option, " ", line.value(option), ": does not apply to --method ", o.method, "; allowed with ",
+                        joined(owners));
     }
-    fail<usage_error>(option, " ", line.value(option), ": does not apply to --method ", o.method, "; allowed with ",
-                      joined(owners));
   }
+  for (const condition& c : conditions()) {
+    if (!line.given(c.option) || c.holds(o)) continue;
+    fail<usage_error>(c.option, " ", line.value(c.option), ": does not apply with ", c.other, " ", o.*c.value,
+                      "; allowed with ", c.other, " ", joined(c.values));
+  }
+  require<usage_error>(
+      o.server == "off" || o.method != "dppf" || (o.push_exact == "off" && (o.push == 0.0 || o.push_from == "target")),
+      "--server on: nobody knows the average to push from; allowed with --push-exact off, and "
+      "--push-from target or --push 0");
   require<usage_error>(!o.has("--compress-cross") || o.compress_cross != "none" || !line.given("--error-feedback"),
                        "--error-feedback ", o.error_feedback, ": does not apply with --compress-cross none");
   require<usage_error>(
@@ -349,6 +429,7 @@ void check_together(const command_line& line, const options& o) {
                        o.checkpoint_every, ": needs --checkpoint DIR");
   require<usage_error>(o.eval_every != 0 || !line.given("--eval-samples"), "--eval-samples ", o.eval_samples,
                        ": does not apply with --eval-every 0");
+  require<usage_error>(o.lr_floor <= o.lr, "--lr-floor ", o.lr_floor, ": allowed: at most the ", o.lr, " of --lr");
   require<usage_error>(parts_of(o.lr_schedule).warmup_epochs < o.epochs, "--lr-schedule ", o.lr_schedule,
                        ": allowed: fewer epochs of warm-up than the ", o.epochs, " of --epochs");
 }
@@ -366,14 +447,21 @@ std::string fingerprint(const polder::topology::graph& g) {
 
 }  // namespace
 
-bool options::has(std::string_view option) const { return has_option(method_named(method), option); }
+bool options::has(std::string_view option) const {
+  return has_option(method_named(method), option) && serves(*this, option);
+}
 
 polder::learning_rate options::rate() const {
   using shape = polder::learning_rate::shape;
   const auto [kind, warmup_epochs] = parts_of(lr_schedule);
   polder::learning_rate rate{.base = lr};
-  rate.kind = kind == "steps" ? shape::steps : kind == "cosine" ? shape::cosine : shape::constant;
+  rate.kind = kind == "steps"    ? shape::steps
+              : kind == "cosine" ? shape::cosine
+              : kind == "swa"    ? shape::swa
+                                 : shape::constant;
   rate.warmup_steps = *warmup_epochs * steps_per_epoch;
+  rate.floor = lr_floor;
+  rate.swa_start = lr_swa_start;
   return rate;
 }
 
@@ -405,6 +493,7 @@ polder::run_configuration options::configuration() const {
   add_if("--pull", pull);
   add_if("--push", push);
   add_if("--push-schedule", push_schedule);
+  add_if("--push-start", push_start);
   add_if("--pull-to", pull_to);
   add_if("--push-norm", push_norm);
   add_if("--push-from", push_from);
@@ -414,9 +503,14 @@ polder::run_configuration options::configuration() const {
   add_if("--averages", averages);
   add_if("--outer-lr", outer_lr);
   add_if("--outer-momentum", outer_momentum);
+  add_if("--sync", sync);
   add_if("--qsr-alpha", qsr_alpha);
   add_if("--qsr-power", qsr_power);
+  add_if("--qsr-warmup", qsr_warmup);
+  add_if("--drift", drift);
+  add_if("--look-every", look_every);
   add_if("--start-epoch", start_epoch);
+  add_if("--ema-decay", ema_decay);
   add_if("--scope", scope);
   all.add("--dataset", dataset);
   all.add("--model", model);
@@ -426,6 +520,8 @@ polder::run_configuration options::configuration() const {
   all.add("--batch", batch);
   all.add("--lr", lr);
   all.add("--lr-schedule", lr_schedule);
+  if (serves(*this, "--lr-floor")) all.add("--lr-floor", lr_floor);
+  if (serves(*this, "--lr-swa-start")) all.add("--lr-swa-start", lr_swa_start);
   add_if("--momentum", momentum);
   add_if("--mu", mu);
   add_if("--rho", rho);

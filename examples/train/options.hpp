@@ -29,18 +29,24 @@ struct options {
   double pull = 0.1;                    // alpha; local_sgd has 1 unless told otherwise
   double push = 0.5;                    // lambda
   std::string push_schedule = "fixed";  // increasing, decreasing
+  std::uint64_t push_start = 0;         // rounds before there is a push
   std::string push_norm = "whole";      // tensor
   std::string push_from = "average";    // target
   std::string push_exact = "off";       // on
   std::string pull_to = "average";      // elastic, leader, mgrawa, lgrawa
   std::string server = "off";           // on: EASGD's center on worker 0
-  double proximal = 0.1;                // of a round's local steps together; 0.01 with GRAWA
+  double proximal = 0.1;                // of a round's local steps together; 0.01 with GRAWA, 0 with DPPF
   std::uint64_t averages = 16;          // of SlowMo, per slow step
   double outer_lr = 1.0;                // of the outer optimizer; its own default unless told otherwise
   double outer_momentum = 0.5;          // SlowMo; DiLoCo 0.9
+  std::string sync = "constant";        // post_local, qsr, loss_adaptive, drift_triggered
   double qsr_alpha = 0.02;
   int qsr_power = 2;
+  std::uint64_t qsr_warmup = 0;  // local steps per round while the learning rate warms up; 0: period
+  double drift = 1.0;
+  std::uint64_t look_every = 1;   // steps between two looks at the drift
   std::uint64_t start_epoch = 0;  // when the second phase or the average in time begins; half the epochs unless given
+  double ema_decay = 0.99;        // of the average in time, a round
   std::string scope = "worker";   // all_workers: of SAM's perturbation in ddp_sam
 
   std::string dataset;  // fashion-mnist, digits or user; empty: what is found
@@ -53,7 +59,9 @@ struct options {
   std::uint64_t epochs = 10;
   std::size_t batch = 32;  // per worker
   double lr = 0.05;
-  std::string lr_schedule = "cosine";  // constant, steps, cosine; ":2" behind it: epochs of warm-up
+  std::string lr_schedule = "cosine";  // constant, steps, cosine, swa; ":2" behind it: epochs of warm-up
+  double lr_floor = 0.0;               // where it ends; half of lr with swa unless told otherwise
+  double lr_swa_start = 0.805;         // share of the run; with the method swa its start unless told otherwise
   double momentum = 0.9;
   double mu = 0.9;
   double rho = 0.05;
@@ -86,7 +94,7 @@ struct options {
   [[nodiscard]] bool gossips() const { return has("--topology"); }
   /// Whether the mixing rule derives its consensus step, in place of gamma.
   [[nodiscard]] bool derives_gamma() const { return gamma_given == "derived"; }
-  /// Whether the option belongs to the method.
+  /// Whether the option belongs to the method, and serves with the values of the others.
   [[nodiscard]] bool has(std::string_view option) const;
   /// The learning rate as a function of the step, once steps_per_epoch is known.
   [[nodiscard]] polder::learning_rate rate() const;

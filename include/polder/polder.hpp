@@ -153,6 +153,7 @@
 #include "polder/recipes/dppf.hpp"
 #include "polder/recipes/dsgdm_n.hpp"
 #include "polder/recipes/easgd.hpp"
+#include "polder/recipes/ema.hpp"
 #include "polder/recipes/grawa.hpp"
 #include "polder/recipes/local_sam.hpp"
 #include "polder/recipes/local_sgd.hpp"

@@ -68,10 +68,42 @@ done
 # shellcheck disable=SC2086
 [ "$(hash_of $run --method dppf --push 0 --pull-to elastic)" = "$(hash_of $run --method easgd --server on)" ] ||
   fail "dppf with push 0 to an elastic center is not easgd"
+# A synchronization rule of local_sgd is the method of that name.
+# shellcheck disable=SC2086
+[ "$(hash_of $run --method local_sgd --sync qsr --qsr-alpha 0.1)" = "$(hash_of $run --method qsr --qsr-alpha 0.1)" ] ||
+  fail "local_sgd with the rule qsr is not qsr"
+# shellcheck disable=SC2086
+[ "$(hash_of $run --method local_sgd --sync post_local --period 5)" = "$(hash_of $run --method post_local_sgd --period 5)" ] ||
+  fail "local_sgd with the rule post_local is not post_local_sgd"
+# In every step, whatever the distance: no distance.
+# shellcheck disable=SC2086
+[ "$(hash_of $run --method local_sgd --sync drift_triggered --drift 0)" = "$(hash_of $run --method local_sgd --period 1)" ] ||
+  fail "local_sgd with a drift of 0 is not local_sgd with a period of 1"
+# With what is pulled to near in the local steps, and no push, the pulls of dppf are methods of their own.
+for method in lsgd mgrawa lgrawa; do
+  target=$method
+  [ $method != lsgd ] || target=leader
+  shared="--pull 0.4 --proximal 0.2 --period 5"
+  # shellcheck disable=SC2086
+  [ "$(hash_of $run --method dppf --push 0 --pull-to $target $shared)" = "$(hash_of $run --method $method $shared)" ] ||
+    fail "dppf with push 0 to $target is not $method"
+done
+# The center on worker 0 has the bits of a center on each.
+elastic="--method dppf --pull-to elastic --push 0.01 --push-from target"
+# shellcheck disable=SC2086
+[ "$(hash_of $run $elastic --server on)" = "$(hash_of $run $elastic)" ] || fail "dppf with a server is not dppf without"
+# A push that never starts, and one that does in the first round.
+# shellcheck disable=SC2086
+[ "$(hash_of $run --method dppf --push-start 1000)" = "$(hash_of $run --method dppf --push 0)" ] ||
+  fail "dppf whose push starts after the run is not dppf with push 0"
+
 # An average in time is looked at, not trained with.
 # shellcheck disable=SC2086
-[ "$(hash_of $run --method swa --period 4)" = "$(hash_of $run --method local_sgd --period 4)" ] ||
-  fail "swa trains otherwise than local_sgd"
+base=$(hash_of $run --method local_sgd --period 4)
+for method in swa ema; do
+  # shellcheck disable=SC2086
+  [ "$(hash_of $run --method $method --period 4)" = "$base" ] || fail "$method trains otherwise than local_sgd"
+done
 
 # Measuring what compression loses changes nothing else, and is told only where it was asked for.
 for method in choco_sgd deep_squeeze comp_q_saddle comp_n_saddle; do

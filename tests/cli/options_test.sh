@@ -31,6 +31,12 @@ rejects '--lr-schedule linear: allowed' --lr-schedule linear
 rejects '--lr-schedule cosine:100: allowed: fewer epochs of warm-up than the 4 of --epochs' --epochs 4 --lr-schedule cosine:100
 rejects '--lr-schedule constant:4: allowed: fewer epochs' --epochs 4 --lr-schedule constant:4
 rejects '--lr-schedule steps:9223372036854775808: allowed: fewer epochs' --lr-schedule steps:9223372036854775808
+rejects '--lr-schedule swa:4: allowed: fewer epochs' --epochs 4 --lr-schedule swa:4
+rejects '--lr-floor 0.1: does not apply with --lr-schedule steps:2; allowed with --lr-schedule cosine, swa' \
+  --lr-schedule steps:2 --lr-floor 0.1
+rejects '--lr-floor 0.2: allowed: at most the 0.1 of --lr' --lr 0.1 --lr-floor 0.2
+rejects '--lr-swa-start 0.5: does not apply with --lr-schedule cosine; allowed with --lr-schedule swa' --lr-swa-start 0.5
+rejects '--lr-swa-start 0: allowed: a number in (0, 1\]' --lr-schedule swa --lr-swa-start 0
 rejects '--model lenet6: allowed: lenet5' --model lenet6
 rejects '--dataset mnist: allowed: fashion-mnist, digits, user' --dataset mnist
 rejects '--topology pentagon: .*allowed are ring' --topology pentagon
@@ -86,7 +92,32 @@ rejects '--rank 2: does not apply to --method qgm; allowed with power_sgd' --ran
 rejects '--backend thrust: .*allowed: eigen, reference' --method power_sgd --backend thrust
 rejects '--rank 0: allowed: a whole number >= 1' --method power_sgd --rank 0
 rejects '--topology ring: does not apply to --method power_sgd' --method power_sgd --topology ring
-rejects '--server on: does not apply to --method lsgd; allowed with easgd' --method lsgd --server on
+rejects '--server on: does not apply to --method lsgd; allowed with easgd, dppf' --method lsgd --server on
+# Options that serve only with some values of another one.
+rejects '--server on: does not apply with --pull-to average; allowed with --pull-to elastic' --method dppf --server on
+for also in '--push-from average' '--push-from target --push-exact on' '--push 0 --push-exact on'; do
+  # shellcheck disable=SC2086
+  rejects '--server on: nobody knows the average.*; allowed with --push-exact off, and --push-from target or --push 0' \
+    --method dppf --pull-to elastic --server on $also
+done
+rejects '--proximal 0.1: does not apply with --pull-to elastic; allowed with --pull-to leader, mgrawa, lgrawa' \
+  --method dppf --pull-to elastic --proximal 0.1
+rejects '--proximal 0.1: does not apply with --sync drift_triggered; allowed with --sync constant, post_local' \
+  --method dppf --pull-to leader --sync drift_triggered --proximal 0.1
+rejects '--period 3: does not apply with --sync drift_triggered' --method local_sgd --sync drift_triggered --period 3
+# How many rounds there will be, only the run tells.
+rejects '--push-schedule decreasing: does not apply with --sync loss_adaptive; allowed with --sync constant, post_local, qsr' \
+  --method dppf --sync loss_adaptive --push-schedule decreasing
+rejects '--sync weekly: allowed: constant, post_local, qsr, loss_adaptive, drift_triggered' --method dppf --sync weekly
+rejects '--sync qsr: does not apply to --method lsgd; allowed with local_sgd, dppf' --method lsgd --sync qsr
+rejects '--qsr-alpha 0.1: does not apply with --sync constant; allowed with --sync qsr' --method dppf --qsr-alpha 0.1
+rejects '--drift 2: does not apply with --sync qsr; allowed with --sync drift_triggered' \
+  --method local_sgd --sync qsr --drift 2
+rejects '--look-every 0: allowed: a whole number >= 1' --method local_sgd --sync drift_triggered --look-every 0
+rejects '--start-epoch 3: allowed: at most the 2 of --epochs' \
+  --method dppf --sync post_local --epochs 2 --start-epoch 3
+rejects '--proximal 0.1: does not apply to --method easgd; allowed with lsgd, mgrawa, lgrawa, dppf' \
+  --method easgd --proximal 0.1
 rejects '--pull-to middle: allowed: average, elastic, leader' --method dppf --pull-to middle
 rejects '--qsr-power 4: allowed: a whole number from 1 to 3' --method qsr --qsr-power 4
 rejects '--start-epoch 5: allowed: at most the 4 of --epochs' --method swa --epochs 4 --start-epoch 5
@@ -228,9 +259,19 @@ status=0
 grep -q 'worker [01], step [0-9]*: the loss is' "$scratch/err" || fail "a diverged run says: $(cat "$scratch/err")"
 [ ! -s "$scratch/out" ] || fail "a failed run prints a summary"
 
+# Numbers that do not get onto a full disk.
+if [ -c /dev/full ]; then
+  status=0
+  # shellcheck disable=SC2086
+  "$POLDER_TRAIN" $digits --workers 2 --epochs 1 >/dev/full 2>"$scratch/err" || status=$?
+  [ "$status" -eq 1 ] || fail "a run whose numbers are lost ends with status $status"
+  grep -q 'the run is done, but: cannot write the numbers to stdout: ' "$scratch/err" ||
+    fail "a run whose numbers are lost says: $(cat "$scratch/err")"
+fi
+
 "$POLDER_TRAIN" --help >"$scratch/out" || fail "--help fails"
 for option in --method --workers --topology --dataset --data --model --partition --epochs --batch --lr --lr-schedule \
-  --momentum --mu --rho --gamma --weight-decay --pull --push --period --rank --seed --communicator --backend --eval-every \
+  --lr-floor --lr-swa-start --ema-decay --momentum --mu --rho --gamma --weight-decay --pull --push --push-start --period --sync --qsr-warmup --drift --look-every --rank --seed --communicator --backend --eval-every \
   --clip-norm --label-smoothing --pull-to --server --proximal --outer-lr --qsr-alpha --start-epoch --scope --log --report \
   --checkpoint --checkpoint-every --resume --export; do
   grep -q -e "$option " "$scratch/out" || fail "--help does not tell of $option"

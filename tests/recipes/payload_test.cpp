@@ -16,6 +16,7 @@
 #include "polder/recipes/diloco.hpp"
 #include "polder/recipes/dppf.hpp"
 #include "polder/recipes/easgd.hpp"
+#include "polder/recipes/ema.hpp"
 #include "polder/recipes/grawa.hpp"
 #include "polder/recipes/local_sam.hpp"
 #include "polder/recipes/local_sgd.hpp"
@@ -132,6 +133,7 @@ TEST_CASE("synchronization rules and outer optimizers send P at each average") {
   CHECK(payload_of(recipes::slow_mo({.tau = 3, .averages = 4})) == payload{P * 16, 0});
   CHECK(payload_of(recipes::diloco({.tau = 12})) == payload{P * 4, 0});
   CHECK(payload_of(recipes::swa({.tau = 4})) == payload{P * rounds, 0});
+  CHECK(payload_of(recipes::ema({.tau = 4})) == payload{P * rounds, 0});
 }
 
 TEST_CASE("synchronous SGD sends P a step, SAM with the perturbation of all workers 2 P") {

@@ -17,6 +17,7 @@
 #include "polder/recipes/ddp_sam.hpp"
 #include "polder/recipes/ddp_sgd.hpp"
 #include "polder/recipes/diloco.hpp"
+#include "polder/recipes/ema.hpp"
 #include "polder/recipes/local_sam.hpp"
 #include "polder/recipes/local_sgd.hpp"
 #include "polder/recipes/lookahead.hpp"
@@ -278,8 +279,12 @@ TEST_CASE("averages in time: the mean over samples, or exponential over rounds, 
   const auto base = recipes::local_sgd({.tau = 4, .beta = 0.8, .weight_decay = wd});
   CHECK(s.train<float>(eigen_backend{}, in_time) == s.train<float>(eigen_backend{}, base));
   CHECK(largest_difference(stacked<double>{model_of(in_time)}, {mean}) < 1e-13);
-  const algorithm exponential{base.gradient, base.update, averaged_in_time{ema{0.9}, base.mixing}};
+  const auto exponential = recipes::ema({.decay = 0.9, .tau = 4, .beta = 0.8, .weight_decay = wd});
+  agrees(s, exponential, trained);
   CHECK(largest_difference(stacked<double>{model_of(exponential)}, {smooth}) < 1e-13);
+  // A decay of 0 remembers nothing.
+  const auto forgetful = recipes::ema({.decay = 0.0, .tau = 4, .beta = 0.8, .weight_decay = wd});
+  CHECK(largest_difference(stacked<double>{model_of(forgetful)}, {mean_of(trained)}) < 1e-13);
   CHECK(largest_difference(stacked<double>{model_of(base)}, {mean_of(trained)}) < 1e-13);
 }
 
@@ -292,6 +297,7 @@ TEST_CASE("outer steps and averages in time out of range are refused with the va
   CHECK_THROWS_WITH(refused(recipes::lookahead({.alpha = 2.0})), Catch::Contains("lookahead: alpha is 2"));
   CHECK_THROWS_WITH(refused(recipes::swa({.start = 61})), Catch::Contains("only 60 steps"));
   CHECK_THROWS_WITH(refused(recipes::swa({.interval = 0})), Catch::Contains("interval 0"));
+  CHECK_THROWS_WITH(refused(recipes::ema({.decay = 1.0})), Catch::Contains("ema: decay is 1"));
   CHECK_THROWS_WITH(recipes::post_local_sgd({.tau = 0}), Catch::Contains("tau is 0"));
 }
 

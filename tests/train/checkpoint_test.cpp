@@ -21,6 +21,7 @@
 #include "polder/recipes/comp_ngm.hpp"
 #include "polder/recipes/dppf.hpp"
 #include "polder/recipes/easgd.hpp"
+#include "polder/recipes/ema.hpp"
 #include "polder/recipes/grawa.hpp"
 #include "polder/recipes/local_sgd.hpp"
 #include "polder/recipes/power_sgd.hpp"
@@ -143,6 +144,7 @@ TEST_CASE("a run that was cut at any step and resumed ends with the same hash", 
   check(recipes::lgrawa({.tau = 2}));
   check(recipes::slow_mo({.tau = 2, .averages = 2}));
   check(recipes::swa({.start = 2, .interval = 2, .tau = 2}));
+  check(recipes::ema({.decay = 0.9, .tau = 2}));
   check(recipes::qsr({.alpha = 0.1, .tau = 2}));
   check(recipes::local_sgd({}, loss_adaptive{2}));
   check(recipes::local_sgd({}, drift_triggered{0.3}));  // cut inside a round that keeps its start

@@ -119,7 +119,7 @@ struct every {
   bool mix(Context& ctx, State& s, const Observation& observation) const {
     if (period.ends_round(ctx, s.period)) return mixing.mix(ctx, s.inner, observation);
     using observer = std::remove_const_t<decltype(observation.element)>;
-    ctx.params.continue_round(Period::keeps_start || !std::is_same_v<observer, ops::no_observer>);
+    ctx.params.continue_round(period.keeps_start || !std::is_same_v<observer, ops::no_observer>);
     return false;
   }
 };

@@ -20,7 +20,7 @@ namespace polder {
 ///  2. `p.ends_round(ctx, state)` is called once in every local step, when the half step is made: whether the round ends
 ///     with it. The same answer on every worker. The first round ends at the earliest after step 1.
 ///  3. `p.rounds_in(steps, rates)` is the number of rounds of a run of that many steps; 0 where only the run can tell.
-///  4. `P::keeps_start`: the parameters at the start of a round must be kept, as `ctx.params.anchor()`.
+///  4. `p.keeps_start`: whether the parameters at the start of a round must be kept, as `ctx.params.anchor()`.
 ///  5. Optional: `p.ends_round(step)` for rules that are a function of the step alone.
 
 namespace detail {
