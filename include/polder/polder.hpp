@@ -43,6 +43,7 @@
 #include "polder/core/random.hpp"
 #include "polder/core/schedule.hpp"
 #include "polder/core/view.hpp"
+#include "polder/data/augment.hpp"
 #include "polder/data/batch.hpp"
 #include "polder/data/cifar.hpp"
 #include "polder/data/dataset.hpp"
