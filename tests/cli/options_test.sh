@@ -32,7 +32,8 @@ rejects '--lr-schedule cosine:100: allowed: fewer epochs of warm-up than the 4 o
 rejects '--lr-schedule constant:4: allowed: fewer epochs' --epochs 4 --lr-schedule constant:4
 rejects '--lr-schedule steps:9223372036854775808: allowed: fewer epochs' --lr-schedule steps:9223372036854775808
 rejects '--model lenet6: allowed: lenet5' --model lenet6
-rejects '--dataset mnist: allowed: fashion-mnist, digits, user' --dataset mnist
+rejects '--dataset mnist: allowed: fashion-mnist, cifar10, cifar100, digits, user' --dataset mnist
+rejects '--augment mixup: allowed: none, crop-flip' --augment mixup
 rejects '--topology pentagon: .*allowed are ring' --topology pentagon
 rejects '--topology hypercube: .*6' --topology hypercube --workers 6
 rejects '--communicator nccl: allowed' --communicator nccl
@@ -229,7 +230,7 @@ grep -q 'worker [01], step [0-9]*: the loss is' "$scratch/err" || fail "a diverg
 [ ! -s "$scratch/out" ] || fail "a failed run prints a summary"
 
 "$POLDER_TRAIN" --help >"$scratch/out" || fail "--help fails"
-for option in --method --workers --topology --dataset --data --model --partition --epochs --batch --lr --lr-schedule \
+for option in --method --workers --topology --dataset --data --model --partition --augment --epochs --batch --lr --lr-schedule \
   --momentum --mu --rho --gamma --weight-decay --pull --push --period --rank --seed --communicator --backend --eval-every \
   --clip-norm --label-smoothing --pull-to --server --proximal --outer-lr --qsr-alpha --start-epoch --scope --log --report \
   --checkpoint --checkpoint-every --resume --export; do
