@@ -17,7 +17,8 @@ std::uint8_t pixel(std::size_t i, std::size_t c, std::size_t h, std::size_t w) {
   return static_cast<std::uint8_t>(17 * i + 85 * c + 7 * h + w);
 }
 
-/// `count` images in the binary form, with these labels before each; label k of image i is (labels[k] + i) mod classes[k].
+/// `count` images in the binary form, with these labels before each; label k of image i is (labels[k] + i) mod
+/// classes[k].
 io::bytes batch(std::size_t count, const std::vector<std::size_t>& labels, const std::vector<std::size_t>& classes) {
   io::bytes content;
   for (std::size_t i = 0; i < count; ++i) {

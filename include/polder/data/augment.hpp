@@ -1,7 +1,7 @@
 // polder — augmentation: images that are moved and mirrored at random on their way into a minibatch.
 //
-// What is done to an image is a few whole numbers, a function of seed, step, worker and image alone: every backend, in any
-// order, with any number of threads, makes the same images.
+// What is done to an image is a few whole numbers, a function of seed, step, worker and image alone: every backend, in
+// any order, with any number of threads, makes the same images.
 #pragma once
 
 #include <algorithm>
@@ -44,9 +44,10 @@ struct image_change {
   return {.seed = seed, .purpose = purpose::augmentation, .step = step, .worker = worker};
 }
 
-/// What is done to the image with number `image` of the data set: down and right uniform in −padding .. padding, mirrored
-/// in half of the cases if it flips. One block of random words, random_words(key, image): the first two make the offsets,
-/// floor(word · (2 padding + 1) / 2³²) − padding, which is uniform up to (2 padding + 1) / 2³²; a bit of the third flips.
+/// What is done to the image with number `image` of the data set: down and right uniform in −padding .. padding,
+/// mirrored in half of the cases if it flips. One block of random words, random_words(key, image): the first two make
+/// the offsets, floor(word · (2 padding + 1) / 2³²) − padding, which is uniform up to (2 padding + 1) / 2³²; a bit of
+/// the third flips.
 [[nodiscard]] POLDER_HD constexpr image_change change_of(const augmentation& how, const random_key& key,
                                                          std::uint64_t image) {
   const auto words = random_words(key, image);

@@ -23,8 +23,8 @@ enum class cifar100_labels {
   coarse,  ///< one of 20 groups of five classes
 };
 
-/// What is subtracted from and divided out of pixel / 255 in published code on CIFAR-10. The deviations are smaller than
-/// those of the training images (0.2470, 0.2435, 0.2616); runs that are to be compared have them in common.
+/// What is subtracted from and divided out of pixel / 255 in published code on CIFAR-10. The deviations are smaller
+/// than those of the training images (0.2470, 0.2435, 0.2616); runs that are to be compared have them in common.
 [[nodiscard]] inline normalization cifar10_normalization() {
   return {{0.4914, 0.4822, 0.4465}, {0.2023, 0.1994, 0.2010}};
 }
@@ -99,8 +99,8 @@ inline void append(dataset& images, const dataset& batch) {
 
 /// The images in the bytes of an (unpacked) batch of CIFAR-10, not normalized; `name` is what errors call it.
 ///
-/// Errors: data_error for an empty file, one that is not made of whole records and a label that is too large. The format
-/// has neither header nor check sum: a file that is cut between two records is a smaller one.
+/// Errors: data_error for an empty file, one that is not made of whole records and a label that is too large. The
+/// format has neither header nor check sum: a file that is cut between two records is a smaller one.
 [[nodiscard]] inline dataset parse_cifar10(io::byte_view content, std::string name) {
   return detail::parse_cifar(content, std::move(name), {"CIFAR-10", {{"label", 10}}, 0});
 }

@@ -1,5 +1,5 @@
-// polder — data sets by name, from files that are plain, gzip or xz. Needs zlib (link with -lz), and liblzma for xz (see
-// io/xz.hpp); the parsers it calls do not.
+// polder — data sets by name, from files that are plain, gzip or xz. Needs zlib (link with -lz), and liblzma for xz
+// (see io/xz.hpp); the parsers it calls do not.
 #pragma once
 
 #include <cstddef>
@@ -123,9 +123,9 @@ class file_finder {
   return checked_and_normalized(read_digits(paths[0]), read_digits(paths[1]));
 }
 
-/// CIFAR-10 (Krizhevsky, technical report, University of Toronto, 2009): 50,000 training images from data_batch_1.bin to
-/// data_batch_5.bin, 10,000 of test_batch.bin, in `folder` or its subfolder cifar10 or cifar-10-batches-bin, the folder of
-/// the published archive; normalized by cifar10_normalization(). Errors as load_fashion_mnist.
+/// CIFAR-10 (Krizhevsky, technical report, University of Toronto, 2009): 50,000 training images from data_batch_1.bin
+/// to data_batch_5.bin, 10,000 of test_batch.bin, in `folder` or its subfolder cifar10 or cifar-10-batches-bin, the
+/// folder of the published archive; normalized by cifar10_normalization(). Errors as load_fashion_mnist.
 [[nodiscard]] inline train_test load_cifar10(const std::string& folder) {
   const auto paths =
       detail::file_finder("CIFAR-10",
@@ -153,8 +153,8 @@ class file_finder {
 }
 
 /// The data set "fashion-mnist", "cifar10", "cifar100" (fine labels), "digits" or "user" (the user's own files, see
-/// user_files.hpp) from a folder; fashion-mnist and digits know where to look if the folder is empty. Errors: config_error
-/// for another name, and for the others without a folder; else as those above.
+/// user_files.hpp) from a folder; fashion-mnist and digits know where to look if the folder is empty. Errors:
+/// config_error for another name, and for the others without a folder; else as those above.
 [[nodiscard]] inline train_test load_named(std::string_view name, const std::string& folder = {}) {
   if (name == "fashion-mnist") return load_fashion_mnist(folder);
   if (name == "digits") return load_digits(folder);

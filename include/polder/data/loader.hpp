@@ -24,7 +24,8 @@ namespace polder::data {
 /// The minibatch of a step is a function of (seed, worker, step) and of nothing that happened before: a resumed run
 /// sees the same images. epoch = floor(step / steps_per_epoch); the order within an epoch is a Fisher-Yates shuffle of
 /// the shard by the random stream (seed, shuffle, epoch, worker) and is kept until another epoch is asked for. With an
-/// augmentation, an image is changed as change_of(augmentation_key(seed, step, worker), its index in the data set) says.
+/// augmentation, an image is changed as change_of(augmentation_key(seed, step, worker), its index in the data set)
+/// says.
 ///
 /// Allocates nothing after construction. The data set must outlive the loader. Errors: config_error if the shard has
 /// not one full batch, or if the images are too small for the augmentation.
@@ -75,8 +76,8 @@ class loader {
     const random_key key = augmentation_key(seed_, step, worker_);
     return buffer_.gather(indices(step), [&](std::size_t image) { return change_of(augment_, key, image); });
   }
-  /// Gathers as many images of the whole data set, drawn with replacement as a function of (seed, worker, step), as they
-  /// are, without augmentation: for measurements that must not look at the shard alone.
+  /// Gathers as many images of the whole data set, drawn with replacement as a function of (seed, worker, step), as
+  /// they are, without augmentation: for measurements that must not look at the shard alone.
   batch_view<T> select_probe(std::uint64_t step) {
     random_stream random({.seed = seed_, .purpose = purpose::probe, .step = step, .worker = worker_});
     for (std::size_t& image : probe_) image = static_cast<std::size_t>(random.below(all_));

@@ -1,5 +1,5 @@
-// polder — xz streams, by liblzma where there is one: define POLDER_HAVE_LZMA in every file of the program and link with
-// -llzma, as the component polder::lzma does. Without it, xz streams are refused with a sentence that says so.
+// polder — xz streams, by liblzma where there is one: define POLDER_HAVE_LZMA in every file of the program and link
+// with -llzma, as the component polder::lzma does. Without it, xz streams are refused with a sentence that says so.
 #pragma once
 
 #if defined(POLDER_HAVE_LZMA)
@@ -40,9 +40,9 @@ namespace detail {
 
 /// The unpacked content of an xz file: one or more streams, with zeros in fours behind each.
 ///
-/// `name` is what the errors call it. Errors (data_error): not an xz stream, corrupt, truncated, a wrong check sum, other
-/// bytes behind the end, more than `limit` bytes unpacked (a few packed bytes may claim a thousand times more), more than
-/// xz_memory_limit wanted; without POLDER_HAVE_LZMA, any.
+/// `name` is what the errors call it. Errors (data_error): not an xz stream, corrupt, truncated, a wrong check sum,
+/// other bytes behind the end, more than `limit` bytes unpacked (a few packed bytes may claim a thousand times more),
+/// more than xz_memory_limit wanted; without POLDER_HAVE_LZMA, any.
 [[nodiscard]] inline bytes unpack_xz(byte_view packed, std::string_view name, std::size_t limit = default_size_limit) {
   require<data_error>(is_xz(packed), "'", name, "' is not an xz stream");
   lzma_stream stream = LZMA_STREAM_INIT;

@@ -131,10 +131,10 @@ sequential vgg11_convolutions(const std::size_t (&channels)[8], shape input, con
 
 }  // namespace detail
 
-/// The thin VGG-11 of published code on decentralized learning: 3 x 3 convolutions with bias of 16, 32, 64, 64, 128, 128,
-/// 128, 128 channels, each with a norm behind it, max-pooling by 2 behind the first, the second and every other one from
-/// there, one dense layer (after configuration A of Simonyan, Zisserman: "Very Deep Convolutional Networks for Large-Scale
-/// Image Recognition", ICLR 2015; convolutions from N(0, 2 / (k² channels out))).
+/// The thin VGG-11 of published code on decentralized learning: 3 x 3 convolutions with bias of 16, 32, 64, 64, 128,
+/// 128, 128, 128 channels, each with a norm behind it, max-pooling by 2 behind the first, the second and every other
+/// one from there, one dense layer (after configuration A of Simonyan, Zisserman: "Very Deep Convolutional Networks for
+/// Large-Scale Image Recognition", ICLR 2015; convolutions from N(0, 2 / (k² channels out))).
 ///
 ///   group_norm   GroupNorm of 2 groups and ReLU; 579,786 parameters (3 x 32 x 32, 10 classes), 591,396 (100 classes)
 ///   evonorm      EvoNorm-S0 of 8 groups in their place: as many, and 688 for the trained v
@@ -153,9 +153,10 @@ sequential vgg11_convolutions(const std::size_t (&channels)[8], shape input, con
   return network.add(dense{.units = classes, .weights = initial_weights::lecun});
 }
 
-/// The wide VGG-11, without norms: 64, 128, 256, 256, 512, 512, 512, 512 channels with ReLU, two dense layers of 512 with
-/// ReLU, and one of `classes`; 9,750,922 parameters (3 x 32 x 32, 10 classes). Else as vgg11. Departure: published code has
-/// dropout of 0.5 before the two hidden dense layers; here there is none, so that the loss of a batch is a pure function.
+/// The wide VGG-11, without norms: 64, 128, 256, 256, 512, 512, 512, 512 channels with ReLU, two dense layers of 512
+/// with ReLU, and one of `classes`; 9,750,922 parameters (3 x 32 x 32, 10 classes). Else as vgg11. Departure: published
+/// code has dropout of 0.5 before the two hidden dense layers; here there is none, so that the loss of a batch is a
+/// pure function.
 [[nodiscard]] inline sequential vgg11_wide(shape input = {3, 32, 32}, std::size_t classes = 10) {
   constexpr std::size_t channels[8] = {64, 128, 256, 256, 512, 512, 512, 512};
   sequential network = detail::vgg11_convolutions(channels, input, [](sequential& to) { to.add(relu{}); });
@@ -164,7 +165,8 @@ sequential vgg11_convolutions(const std::size_t (&channels)[8], shape input, con
 }
 
 /// The network that a user names: "lenet5", "mlp" (256 and 128 hidden units), "mlp:512,256,64", "resnet20" (GroupNorm),
-/// "resnet20:group_norm", "resnet20:evonorm", "vgg11" (thin, GroupNorm), "vgg11:group_norm", "vgg11:evonorm", "vgg11:wide".
+/// "resnet20:group_norm", "resnet20:evonorm", "vgg11" (thin, GroupNorm), "vgg11:group_norm", "vgg11:evonorm",
+/// "vgg11:wide".
 [[nodiscard]] inline sequential model_from_name(std::string_view name, shape input, std::size_t classes) {
   if (name == "lenet5") return lenet5(input, classes);
   if (name == "mlp") return mlp({256, 128}, classes);
