@@ -4,6 +4,7 @@ include(${CMAKE_CURRENT_LIST_DIR}/polder-cccl.cmake)
 find_package(Threads REQUIRED GLOBAL)
 find_package(Eigen3 3.4 QUIET NO_MODULE GLOBAL)
 find_package(ZLIB QUIET GLOBAL)
+find_package(LibLZMA QUIET GLOBAL)
 set(MPI_CXX_SKIP_MPICXX ON)
 find_package(MPI QUIET GLOBAL COMPONENTS CXX)
 

@@ -29,6 +29,13 @@ macro(polder_require target package who)
   endif()
 endmacro()
 
+# polder_developer_data: for programs that read data sets; .xz files where there is liblzma.
+add_library(polder_developer_data INTERFACE)
+target_link_libraries(polder_developer_data INTERFACE polder::zlib)
+if(TARGET LibLZMA::LibLZMA)
+  target_link_libraries(polder_developer_data INTERFACE polder::lzma)
+endif()
+
 # polder_developer_mpi: for programs that start MPI.
 add_library(polder_developer_mpi INTERFACE)
 target_link_libraries(polder_developer_mpi INTERFACE polder::mpi)

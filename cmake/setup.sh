@@ -2,7 +2,7 @@
 #   polder_install PACKAGE...   installs with apt-get what is missing; elsewhere says what to install and goes on
 #   polder_jobs                 how many compilers at a time: POLDER_JOBS, else 2
 # Packages that polder is built with, by their names in Debian 12 and Ubuntu 24.04:
-polder_packages="g++ cmake ninja-build pkg-config libeigen3-dev zlib1g-dev libcli11-dev nlohmann-json3-dev libopenmpi-dev openmpi-bin libthrust-dev libcub-dev"
+polder_packages="g++ cmake ninja-build pkg-config libeigen3-dev zlib1g-dev liblzma-dev libcli11-dev nlohmann-json3-dev libopenmpi-dev openmpi-bin libthrust-dev libcub-dev"
 polder_test_packages="catch2"
 # Not needed to build, and not in every release of every system.
 polder_data_packages="dataset-fashion-mnist"

@@ -23,6 +23,7 @@ find include/polder -name '*.hpp' | sort | xargs awk '
     owner["omp.h"] = "backend/thrust"
     owner["mpi.h"] = "comm/mpi"
     owner["zlib.h"] = "io/gzip"
+    owner["lzma.h"] = "io/xz"
     # Headers that cost every user compile time or a dependency.
     forbidden = "^(iostream|regex|format|fmt/|nlohmann/|CLI/|spdlog/|catch2/|benchmark/)"
   }

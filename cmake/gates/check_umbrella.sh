@@ -15,7 +15,7 @@ for header in $(cd include/polder && find . -name '*.hpp' | sed 's|^\./||' | sor
   esac
 done
 libraries=$("$compiler" -std=c++20 -M -I include -x c++ include/polder/polder.hpp |
-  grep -oE '[^ ]*/(Eigen|thrust|cub|mpi\.h|zlib\.h|omp\.h)[^ ]*' | head -n 3 || true)
+  grep -oE '[^ ]*/(Eigen|thrust|cub|mpi\.h|zlib\.h|lzma\.h|omp\.h)[^ ]*' | head -n 3 || true)
 [ -z "$libraries" ] || { echo "polder.hpp reaches an optional library:" $libraries; bad=1; }
 [ "$bad" = 0 ] && echo "check_umbrella: polder.hpp is complete and needs no optional library"
 exit "$bad"

@@ -11,16 +11,21 @@ namespace polder_train {
 
 /// --dataset and --data; `otherwise` says what is taken without --dataset.
 inline void add_images(command_line& line, std::string& dataset, std::string& data, const std::string& otherwise) {
-  line.choice("--dataset", dataset, {"fashion-mnist", "digits", "user"},
-              "fashion-mnist, digits (8 x 8, shipped with polder) or user (your own files); without it " + otherwise);
-  line.any("--data", "DIR", data,
-           "folder of the data: IDX files; train-images.npy, train-labels.npy, test-images.npy and test-labels.npy; or "
-           "train.csv and test.csv with the label in the last column");
+  line.choice("--dataset", dataset, {"fashion-mnist", "cifar10", "cifar100", "digits", "user"},
+              "fashion-mnist, cifar10, cifar100 (fine labels), digits (8 x 8, shipped with polder) or user (your own "
+              "files); without it " +
+                  otherwise);
+  line.any(
+      "--data", "DIR", data,
+      "folder of the data: IDX files or CIFAR's binary files, plain, .gz or .xz; train-images.npy, "
+      "train-labels.npy, test-images.npy and test-labels.npy; or train.csv and test.csv with the label in the last "
+      "column");
 }
 
 /// --model; `otherwise` says what is taken without it.
 inline void add_model(command_line& line, std::string& model, const std::string& otherwise) {
-  const std::string names = "lenet5, mlp, mlp:256,128 (hidden units), resnet20, resnet20:evonorm";
+  const std::string names =
+      "lenet5, mlp, mlp:256,128 (hidden units), resnet20, resnet20:evonorm, vgg11, vgg11:evonorm, vgg11:wide";
   line.word("--model", "NAME", model, names + "; without it " + otherwise, names, is_model);
 }
 

@@ -1,6 +1,7 @@
 #include "train/images.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string_view>
 #include <variant>
@@ -19,34 +20,41 @@ using namespace polder;
 
 namespace {
 
-bool has_either(const std::string& folder, std::string_view name) {
-  const std::string path = io::join_path(folder, name);
-  return io::is_file(path) || io::is_file(path + ".gz");
-}
+bool has_file(const std::string& folder, std::string_view name) { return data::packed_file(folder, name).has_value(); }
 
 /// The folder of the digits that come with polder's source.
 std::string shipped_digits() {
   for (const std::string folder : {"examples/data", POLDER_EXAMPLE_DATA}) {
-    if (has_either(folder, "optdigits-train.csv")) return folder;
+    if (has_file(folder, "optdigits-train.csv")) return folder;
   }
   return {};
 }
 
-/// A data set by name: the subfolder of --data in which it may lie as well, and a file by which it is known.
+/// A data set by name: the subfolders of --data in which it may lie as well, and a file by which it is known.
 struct known_dataset {
   std::string_view name;
-  std::string_view subfolder;
+  std::array<std::string_view, 2> subfolders;
   std::string_view file;
   std::string_view said;
 };
 constexpr known_dataset known_datasets[] = {
-    {"user", "", "", "train-images.npy or train.csv"},
-    {"fashion-mnist", "fashion-mnist", "train-images-idx3-ubyte", "train-images-idx3-ubyte (Fashion-MNIST)"},
-    {"digits", "digits8x8", "optdigits-train.csv", "optdigits-train.csv (8 x 8 digits)"},
+    {"user", {}, "", "train-images.npy or train.csv"},
+    {"fashion-mnist", {"fashion-mnist"}, "train-images-idx3-ubyte", "train-images-idx3-ubyte (Fashion-MNIST)"},
+    {"cifar10", {"cifar10", "cifar-10-batches-bin"}, "data_batch_1.bin", "data_batch_1.bin (CIFAR-10)"},
+    {"cifar100", {"cifar100", "cifar-100-binary"}, "train.bin", "train.bin (CIFAR-100)"},
+    {"digits", {"digits8x8"}, "optdigits-train.csv", "optdigits-train.csv (8 x 8 digits)"},
 };
 bool holds(const std::string& folder, const known_dataset& kind) {
   if (kind.name == "user") return data::has_user_files(folder);
-  return has_either(folder, kind.file) || has_either(io::join_path(folder, kind.subfolder), kind.file);
+  return has_file(folder, kind.file) || std::ranges::any_of(kind.subfolders, [&](std::string_view subfolder) {
+           return !subfolder.empty() && has_file(io::join_path(folder, subfolder), kind.file);
+         });
+}
+
+/// Where the data set is looked for without --data; empty: nowhere.
+std::string usual_place(std::string_view dataset) {
+  if (dataset == "digits") return shipped_digits();
+  return dataset == "fashion-mnist" ? std::string(data::debian_fashion_mnist_folder) : std::string();
 }
 
 /// Throws usage_error unless the files of the data set that the user named are where they must be.
@@ -57,8 +65,8 @@ void check_place(const std::string& dataset, const std::string& data) {
                          " and the files that belong to it");
     return;
   }
-  const std::string usual = dataset == "digits" ? shipped_digits() : std::string(data::debian_fashion_mnist_folder);
-  require<usage_error>(holds(usual, kind), "--dataset ", dataset,
+  const std::string usual = usual_place(dataset);
+  require<usage_error>(!usual.empty() && holds(usual, kind), "--dataset ", dataset,
                        ": it is not on this machine; allowed: with --data DIR, ", "a folder with ", kind.said,
                        " and the files that belong to it");
 }
@@ -66,7 +74,7 @@ void check_place(const std::string& dataset, const std::string& data) {
 /// Which data set there is, for a user who did not say.
 std::string dataset_in(const std::string& folder, const teller& say) {
   if (folder.empty()) {
-    if (has_either(std::string(data::debian_fashion_mnist_folder), "train-images-idx3-ubyte")) return "fashion-mnist";
+    if (has_file(std::string(data::debian_fashion_mnist_folder), "train-images-idx3-ubyte")) return "fashion-mnist";
     say("Fashion-MNIST is not on this machine (Debian: apt-get install dataset-fashion-mnist; else --data DIR): taking "
         "the 8x8 digits that come with polder.");
     return "digits";
@@ -75,8 +83,9 @@ std::string dataset_in(const std::string& folder, const teller& say) {
     if (holds(folder, kind)) return std::string(kind.name);
   }
   fail<usage_error>("--data ", folder,
-                    ": allowed: a folder with train-images-idx3-ubyte (Fashion-MNIST), "
-                    "optdigits-train.csv, train-images.npy or train.csv and the files that belong to it");
+                    ": allowed: a folder with train-images-idx3-ubyte (Fashion-MNIST), data_batch_1.bin (CIFAR-10), "
+                    "train.bin (CIFAR-100), optdigits-train.csv, train-images.npy or train.csv and the files that "
+                    "belong to it");
 }
 
 }  // namespace

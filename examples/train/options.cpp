@@ -325,6 +325,10 @@ void add_data_and_model(command_line& line, options& o) {
   line.word("--partition", "KIND", o.partition, "how images are shared out: iid, sorted (by label), dirichlet:A",
             "iid, sorted, dirichlet:A with a number A > 0", is_partition);
   add_limits(line, o.train_limit, o.test_limit);
+  line.choice(
+      "--augment", o.augment, {"none", "crop-flip"},
+      "crop-flip: training images are moved by up to 4 pixels and mirrored at random, other ones in every epoch "
+      "(the test images never are)");
 }
 
 void add_training(command_line& line, options& o) {
@@ -516,6 +520,8 @@ polder::run_configuration options::configuration() const {
   all.add("--model", model);
   all.add("--partition", partition);
   all.add("training images", data_hash);
+  // A run without it is the run that it was before there was augmentation: old checkpoints go on.
+  if (augment != "none") all.add("--augment", augment);
   all.add("--epochs", epochs);
   all.add("--batch", batch);
   all.add("--lr", lr);

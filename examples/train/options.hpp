@@ -49,12 +49,13 @@ struct options {
   double ema_decay = 0.99;        // of the average in time, a round
   std::string scope = "worker";   // all_workers: of SAM's perturbation in ddp_sam
 
-  std::string dataset;  // fashion-mnist, digits or user; empty: what is found
+  std::string dataset;  // fashion-mnist, cifar10, cifar100, digits or user; empty: what is found
   std::string data;     // folder
   std::string model;    // empty: what suits the images
   std::string partition = "dirichlet:0.1";
   std::size_t train_limit = 0;  // 0: all
   std::size_t test_limit = 0;
+  std::string augment = "none";  // crop-flip
 
   std::uint64_t epochs = 10;
   std::size_t batch = 32;  // per worker

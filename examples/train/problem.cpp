@@ -5,6 +5,7 @@
 
 #include "polder/backend/eigen.hpp"
 #include "polder/backend/reference.hpp"
+#include "polder/data/augment.hpp"
 #include "polder/data/loader.hpp"
 #include "polder/data/partition.hpp"
 #include "polder/nn/model.hpp"
@@ -36,6 +37,10 @@ class image_loss final : public worker_loss {
   data::loader<float> loader_;
 };
 
+data::augmentation augmentation_of(const options& o) {
+  return o.augment == "crop-flip" ? data::crop_flip : data::augmentation{};
+}
+
 /// A network on images; its matrix products are the backend's.
 template <class Backend>
 class image_problem final : public problem {
@@ -49,6 +54,7 @@ class image_problem final : public problem {
         model_(std::move(model)),
         batch_(o.batch),
         seed_(o.seed),
+        augment_(augmentation_of(o)),
         steps_per_epoch_(polder::steps_per_epoch(images_.train.size(), o.workers, o.batch)) {}
 
   [[nodiscard]] const layout& tensors() const override { return model_.layout(); }
@@ -60,7 +66,8 @@ class image_problem final : public problem {
   [[nodiscard]] std::uint64_t steps_per_epoch() const override { return steps_per_epoch_; }
   [[nodiscard]] std::unique_ptr<worker_loss> loss_of(int worker) const override {
     const auto rank = static_cast<std::size_t>(worker);
-    data::loader<float> loader(images_.train, shards_[rank], batch_, seed_, static_cast<std::uint32_t>(worker));
+    data::loader<float> loader(images_.train, shards_[rank], batch_, seed_, static_cast<std::uint32_t>(worker),
+                               augment_);
     return std::make_unique<image_loss<model_type>>(model_, std::move(loader));
   }
   [[nodiscard]] std::size_t size() const override { return images_.test.size(); }
@@ -81,6 +88,7 @@ class image_problem final : public problem {
   model_type model_;
   std::size_t batch_;
   std::uint64_t seed_;
+  data::augmentation augment_;
   std::uint64_t steps_per_epoch_;
 };
 
@@ -99,10 +107,20 @@ std::unique_ptr<problem> bind_model(const options& o, data::train_test images) {
   }
 }
 
+/// Throws usage_error for images that are too small to be moved.
+void check_augmentation(const options& o, const data::image_shape& images) {
+  try {
+    data::check(augmentation_of(o), images);
+  } catch (const config_error& e) {
+    fail<usage_error>("--augment ", o.augment, ": ", e.what());
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<problem> make_problem(options& o, const teller& say) {
   data::train_test images = read_images(o.dataset, o.data, say);
+  check_augmentation(o, images.train.shape);
   if (o.train_limit >= images.train.size()) o.train_limit = 0;
   limit(images.train, o.train_limit);
   limit(images.test, o.test_limit);

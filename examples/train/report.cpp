@@ -63,10 +63,10 @@ std::string file_name(const std::string& label) {
 
 std::string setting_of(const options& o) { return text(o.model, " on ", o.dataset, ", ", o.workers, " workers"); }
 std::string details_of(const options& o) {
-  return text("Images shared out: ", o.partition, ". ", o.epochs, " epochs",
-              o.train_limit == 0 ? "" : text(" of ", o.train_limit, " images"), ", batches of ", o.batch,
-              " per worker, seed ", o.seed, o.test_limit == 0 ? "" : text(", tried on ", o.test_limit, " test images"),
-              ".");
+  return text("Images shared out: ", o.partition, o.augment == "none" ? "" : text("; augmented: ", o.augment), ". ",
+              o.epochs, " epochs", o.train_limit == 0 ? "" : text(" of ", o.train_limit, " images"), ", batches of ",
+              o.batch, " per worker, seed ", o.seed,
+              o.test_limit == 0 ? "" : text(", tried on ", o.test_limit, " test images"), ".");
 }
 
 run read_run(const std::string& path) {

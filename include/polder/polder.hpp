@@ -1,5 +1,6 @@
 // polder — the whole library but what needs an optional one: backend/eigen.hpp (Eigen), backend/thrust.hpp (CCCL),
-// comm/mpi.hpp (MPI), io/gzip.hpp and data/load.hpp (zlib) are included by those who link the component.
+// comm/mpi.hpp (MPI), io/gzip.hpp and data/load.hpp (zlib), io/xz.hpp (liblzma) are included by those who link the
+// component.
 #pragma once
 
 #include "polder/backend/counting.hpp"
@@ -42,7 +43,9 @@
 #include "polder/core/random.hpp"
 #include "polder/core/schedule.hpp"
 #include "polder/core/view.hpp"
+#include "polder/data/augment.hpp"
 #include "polder/data/batch.hpp"
+#include "polder/data/cifar.hpp"
 #include "polder/data/dataset.hpp"
 #include "polder/data/digits.hpp"
 #include "polder/data/idx.hpp"

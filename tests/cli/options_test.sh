@@ -38,7 +38,8 @@ rejects '--lr-floor 0.2: allowed: at most the 0.1 of --lr' --lr 0.1 --lr-floor 0
 rejects '--lr-swa-start 0.5: does not apply with --lr-schedule cosine; allowed with --lr-schedule swa' --lr-swa-start 0.5
 rejects '--lr-swa-start 0: allowed: a number in (0, 1\]' --lr-schedule swa --lr-swa-start 0
 rejects '--model lenet6: allowed: lenet5' --model lenet6
-rejects '--dataset mnist: allowed: fashion-mnist, digits, user' --dataset mnist
+rejects '--dataset mnist: allowed: fashion-mnist, cifar10, cifar100, digits, user' --dataset mnist
+rejects '--augment mixup: allowed: none, crop-flip' --augment mixup
 rejects '--topology pentagon: .*allowed are ring' --topology pentagon
 rejects '--topology hypercube: .*6' --topology hypercube --workers 6
 rejects '--communicator nccl: allowed' --communicator nccl
@@ -270,8 +271,9 @@ if [ -c /dev/full ]; then
 fi
 
 "$POLDER_TRAIN" --help >"$scratch/out" || fail "--help fails"
-for option in --method --workers --topology --dataset --data --model --partition --epochs --batch --lr --lr-schedule \
-  --lr-floor --lr-swa-start --ema-decay --momentum --mu --rho --gamma --weight-decay --pull --push --push-start --period --sync --qsr-warmup --drift --look-every --rank --seed --communicator --backend --eval-every \
+for option in --method --workers --topology --dataset --data --model --partition --augment --epochs --batch --lr --lr-schedule \
+  --lr-floor --lr-swa-start --ema-decay --momentum --mu --rho --gamma --weight-decay --pull --push --push-start --period \
+  --sync --qsr-warmup --drift --look-every --rank --seed --communicator --backend --eval-every \
   --clip-norm --label-smoothing --pull-to --server --proximal --outer-lr --qsr-alpha --start-epoch --scope --log --report \
   --checkpoint --checkpoint-every --resume --export; do
   grep -q -e "$option " "$scratch/out" || fail "--help does not tell of $option"

@@ -129,7 +129,7 @@ TEST_CASE("Fashion-MNIST has the published numbers of each class, mean and devia
 TEST_CASE("a folder without the files is refused with all names that were looked for") {
   const test::temporary_folder folder;
   CHECK(fails_with([&] { (void)data::load_named("fashion-mnist", folder.path()); }, folder.path(),
-                   "train-images-idx3-ubyte", "t10k-labels-idx1-ubyte", "plain or .gz"));
+                   "train-images-idx3-ubyte", "t10k-labels-idx1-ubyte", "plain, .gz or .xz"));
   CHECK(fails_with([&] { (void)data::load_named("digits", folder.path()); }, "optdigits-train.csv"));
   CHECK(fails_with([&] { (void)data::load_named("user", folder.path()); }, "train-images.npy", "train.csv"));
   CHECK(fails_with<config_error>([] { (void)data::load_named("user"); }, "needs the folder"));

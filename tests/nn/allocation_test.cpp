@@ -68,7 +68,7 @@ TEST_CASE("the counter of allocations counts operator new and malloc") {
 }
 
 TEST_CASE("training and evaluating allocate nothing once they have run") {
-  for (const char* name : {"mlp", "lenet5", "resnet20", "resnet20:evonorm"}) {
+  for (const char* name : {"mlp", "lenet5", "resnet20", "resnet20:evonorm", "vgg11"}) {
     INFO(name);
     const nn::shape in = std::string(name) == "lenet5" ? nn::shape{1, 28, 28} : nn::shape{3, 16, 16};
     constexpr std::size_t images = 32;

@@ -108,12 +108,26 @@ TEST_CASE("models have the published numbers of parameters") {
   REQUIRE(parameters_of("resnet20", {3, 32, 32}) == 272'474);
   REQUIRE(parameters_of("resnet20", {3, 32, 32}, 100) == 278'324);
   REQUIRE(parameters_of("resnet20:evonorm", {3, 32, 32}) == 272'474 + 784);
+  REQUIRE(parameters_of("vgg11", {3, 32, 32}) == 579'786);
+  REQUIRE(parameters_of("vgg11:group_norm", {3, 32, 32}, 100) == 591'396);
+  // The trained v: one for each of 16 + 32 + 64 + 64 + 4 * 128 channels.
+  REQUIRE(parameters_of("vgg11:evonorm", {3, 32, 32}) == 579'786 + 688);
+  REQUIRE(parameters_of("vgg11:wide", {3, 32, 32}) == 9'750'922);
 }
 
 TEST_CASE("lenet5 accepts digits of 8 x 8 and all images from 4 x 4 on") {
   for (std::size_t size = 4; size <= 40; ++size) REQUIRE(parameters_of("lenet5", {1, size, size}) > 10'000);
   REQUIRE(parameters_of("lenet5", {1, 8, 8}) == 156 + 2416 + (64 * 120 + 120) + (120 * 84 + 84) + 850);
   REQUIRE_THROWS_AS(parameters_of("lenet5", {1, 3, 9}), polder::config_error);
+}
+
+TEST_CASE("vgg11 leaves out poolings of 1 pixel, so that small images go through with as many parameters") {
+  for (const std::size_t size : {1u, 2u, 8u, 28u, 31u, 32u, 63u}) {
+    INFO(size);
+    REQUIRE(parameters_of("vgg11", {3, size, size}) == 579'786);
+  }
+  REQUIRE(parameters_of("vgg11", {3, 8, 40}) == 579'786 + 128 * 10 * 4);  // three poolings: 1 x 5 are left
+  REQUIRE(parameters_of("vgg11", {3, 64, 64}) == 579'786 + 128 * 10 * 3);
 }
 
 TEST_CASE("the layout names every tensor and has no gaps") {
@@ -149,6 +163,8 @@ TEST_CASE("whole models have the gradient of their loss") {
   check_model("lenet5", {1, 8, 8}, 3, {.label_smoothing = 0.1});
   check_model("resnet20", {3, 8, 8}, 2);
   check_model("resnet20:evonorm", {3, 8, 8}, 2);
+  check_model("vgg11", {3, 8, 8}, 2);
+  check_model("vgg11:evonorm", {3, 8, 8}, 2);
 }
 
 TEST_CASE("a batch of several chunks has the mean of their losses and gradients") {
@@ -171,7 +187,7 @@ TEST_CASE("a batch of several chunks has the mean of their losses and gradients"
 }
 
 TEST_CASE("the same seed gives the same bits, another seed other parameters") {
-  for (const char* name : {"mlp", "lenet5", "resnet20", "resnet20:evonorm"}) {
+  for (const char* name : {"mlp", "lenet5", "resnet20", "resnet20:evonorm", "vgg11", "vgg11:evonorm"}) {
     INFO(name);
     const nn::shape in{1, 12, 12};
     const auto first = evaluate<float, eigen_backend>(name, in, 9);
@@ -232,7 +248,7 @@ TEST_CASE("the Eigen backend agrees with the reference backend") {
     }
     return std::max(gap / norm, std::abs(a.loss - b.loss) / std::abs(a.loss));
   };
-  for (const char* name : {"mlp", "lenet5", "resnet20", "resnet20:evonorm"}) {
+  for (const char* name : {"mlp", "lenet5", "resnet20", "resnet20:evonorm", "vgg11", "vgg11:evonorm"}) {
     INFO(name);
     const nn::shape in{3, 12, 12};
     const auto exact = evaluate<double, reference_backend>(name, in, 5);
@@ -334,8 +350,8 @@ TEST_CASE("evaluations of unequal batches add up to that of all images") {
 
 TEST_CASE("models from wrong names, shapes and vectors say what is wrong") {
   const nn::shape in{1, 8, 8};
-  for (const char* name :
-       {"lenet", "mlp:", "mlp:0", "mlp:3,", "mlp:3,x", "mlp:-3", "mlp:3;4", "resnet20:batch_norm", ""}) {
+  for (const char* name : {"lenet", "mlp:", "mlp:0", "mlp:3,", "mlp:3,x", "mlp:-3", "mlp:3;4", "resnet20:batch_norm",
+                           "vgg11:batch_norm", "vgg16", ""}) {
     INFO(name);
     REQUIRE_THROWS_AS(nn::model_from_name(name, in, 10), polder::config_error);
   }

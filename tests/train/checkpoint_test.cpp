@@ -201,6 +201,19 @@ TEST_CASE("another configuration is refused and the options that differ are name
   run(recipes::qgm(), 5, folder.path, "");
   CHECK_THROWS_WITH(run(recipes::qgm(), 12, "", folder.path, 0.2), Catch::Contains("lr was 0.1 and is 0.2"));
   CHECK_THROWS_AS(run(recipes::qgm(), 12, "", folder.path, 0.2), config_error);
+
+  // The manifest of a run with one option more.
+  const std::string path = folder.path + "/manifest.json";
+  std::string manifest(io::as_text(io::read_file(path)));
+  const auto replace = [&](const std::string& old, const std::string& by) {
+    const std::size_t at = manifest.find(old);
+    REQUIRE(at != std::string::npos);
+    manifest.replace(at, old.size(), by);
+  };
+  replace(configuration(0.1).hash(), "another");
+  replace(R"("method": "test")", R"("method": "test", "augment": "crop")");
+  io::write_file(path, manifest);
+  CHECK_THROWS_WITH(run(recipes::qgm(), 12, "", folder.path), Catch::Contains("run: augment was crop and is not set"));
 }
 
 TEST_CASE("a new run does not write over the checkpoints of another", "[checkpoint]") {

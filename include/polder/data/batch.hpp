@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "polder/core/error.hpp"
+#include "polder/data/augment.hpp"
 #include "polder/data/dataset.hpp"
 
 namespace polder::data {
@@ -53,14 +54,19 @@ class batch_buffer {
 
   /// The images at `indices`, in that order.
   batch_view<T> gather(std::span<const std::size_t> indices) {
+    return gather(indices, [](std::size_t) { return image_change{}; });
+  }
+  /// The same, each image changed as change(index) says.
+  template <class Change>
+  batch_view<T> gather(std::span<const std::size_t> indices, const Change& change) {
     resize(indices.size());
-    for (std::size_t i = 0; i < indices.size(); ++i) take(indices[i], i);
+    for (std::size_t i = 0; i < indices.size(); ++i) take(indices[i], i, change(indices[i]));
     return view();
   }
   /// The `count` images from `first` on.
   batch_view<T> gather_range(std::size_t first, std::size_t count) {
     resize(count);
-    for (std::size_t i = 0; i < count; ++i) take(first + i, i);
+    for (std::size_t i = 0; i < count; ++i) take(first + i, i, {});
     return view();
   }
 
@@ -73,25 +79,28 @@ class batch_buffer {
     images_.resize(count * source_->shape.size());
     labels_.resize(count);
   }
-  void take(std::size_t index, std::size_t place) {
+  void take(std::size_t index, std::size_t place, const image_change& change) {
     require<config_error>(index < source_->size(), "there is no image ", index, " in '", source_->name, "' of ",
                           source_->size());
-    const std::size_t size = source_->shape.size();
-    const std::size_t area = source_->shape.height * source_->shape.width;
-    T* const to = images_.data() + place * size;
+    const auto& [channels, height, width] = source_->shape;
+    const std::size_t area = height * width;
+    T* const to = images_.data() + place * source_->shape.size();
     labels_[place] = source_->labels[index];
     if (const auto* const raw = std::get_if<std::vector<std::uint8_t>>(&source_->pixels)) {
-      const std::uint8_t* const from = raw->data() + index * size;
-      for (std::size_t c = 0; c < source_->shape.channels; ++c) {
+      const std::uint8_t* const from = raw->data() + index * source_->shape.size();
+      for (std::size_t c = 0; c < channels; ++c) {
         const std::array<T, 256>& table = tables_[c];
-        for (std::size_t j = c * area; j < (c + 1) * area; ++j) to[j] = table[from[j]];
+        change_plane(change, height, width, from + c * area, to + c * area,
+                     [&table](std::uint8_t pixel) { return table[pixel]; });
       }
     } else {
-      const float* const from = std::get<std::vector<float>>(source_->pixels).data() + index * size;
-      for (std::size_t c = 0; c < source_->shape.channels; ++c) {
-        for (std::size_t j = c * area; j < (c + 1) * area; ++j) {
-          to[j] = static_cast<T>(static_cast<double>(from[j]) * slopes_[c] + offsets_[c]);
-        }
+      const float* const from = std::get<std::vector<float>>(source_->pixels).data() + index * source_->shape.size();
+      for (std::size_t c = 0; c < channels; ++c) {
+        const double slope = slopes_[c];
+        const double offset = offsets_[c];
+        change_plane(change, height, width, from + c * area, to + c * area, [slope, offset](float pixel) {
+          return static_cast<T>(static_cast<double>(pixel) * slope + offset);
+        });
       }
     }
   }

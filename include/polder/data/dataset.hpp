@@ -131,17 +131,33 @@ inline void check(const dataset& images) {
   return result;
 }
 
-/// Checks both splits, that they fit together, and normalizes both with the training split's statistics.
-[[nodiscard]] inline train_test checked_and_normalized(dataset train, dataset test) {
+namespace detail {
+
+/// Both splits, checked, with one number of classes.
+[[nodiscard]] inline train_test checked(dataset train, dataset test) {
   check(train);
   check(test);
   require<data_error>(train.shape == test.shape, "the images of '", train.name, "' have ", train.shape.channels, " x ",
                       train.shape.height, " x ", train.shape.width, " pixels, those of '", test.name, "' ",
                       test.shape.channels, " x ", test.shape.height, " x ", test.shape.width);
   train.classes = test.classes = std::max(train.classes, test.classes);
-  train.normalization = channel_statistics(train);
-  test.normalization = train.normalization;
   return {std::move(train), std::move(test)};
+}
+
+}  // namespace detail
+
+/// Checks both splits, that they fit together, and normalizes both with the training split's statistics.
+[[nodiscard]] inline train_test checked_and_normalized(dataset train, dataset test) {
+  train_test both = detail::checked(std::move(train), std::move(test));
+  both.train.normalization = channel_statistics(both.train);
+  both.test.normalization = both.train.normalization;
+  return both;
+}
+/// The same with a mean and a deviation for each channel that somebody has published.
+[[nodiscard]] inline train_test checked_and_normalized(dataset train, dataset test, const normalization& published) {
+  train.normalization = published;
+  test.normalization = published;
+  return detail::checked(std::move(train), std::move(test));
 }
 
 }  // namespace polder::data

@@ -1,19 +1,24 @@
-// polder — data sets by name, from plain or gzip files. Needs zlib (link with -lz); the parsers it calls do not.
+// polder — data sets by name, from files that are plain, gzip or xz. Needs zlib (link with -lz), and liblzma for xz
+// (see io/xz.hpp); the parsers it calls do not.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "polder/core/error.hpp"
+#include "polder/data/cifar.hpp"
 #include "polder/data/dataset.hpp"
 #include "polder/data/digits.hpp"
 #include "polder/data/idx.hpp"
 #include "polder/data/user_files.hpp"
 #include "polder/io/file.hpp"
 #include "polder/io/gzip.hpp"
+#include "polder/io/xz.hpp"
 
 namespace polder::data {
 
@@ -23,22 +28,44 @@ inline constexpr std::string_view debian_fashion_mnist_folder = "/usr/share/data
 /// The greatest unpacked size of one file: 1 GiB, twenty times the training images of Fashion-MNIST.
 inline constexpr std::size_t image_file_limit = std::size_t{1} << 30;
 
-/// Reads an IDX image file, plain or gzip.
+/// The content of a file, unpacked if it is a gzip or an xz stream; image_file_limit holds for both sizes.
+[[nodiscard]] inline io::bytes read_image_file(const std::string& path) {
+  io::bytes content = io::read_maybe_gzip(path, image_file_limit);
+  if (io::is_xz(content)) return io::unpack_xz(content, path, image_file_limit);
+  return content;
+}
+
+/// Reads an IDX image file; plain, gzip or xz, as all of these.
 [[nodiscard]] inline idx_images read_idx_images(const std::string& path) {
-  return parse_idx_images(io::read_maybe_gzip(path, image_file_limit), path);
+  return parse_idx_images(read_image_file(path), path);
 }
-/// Reads an IDX label file, plain or gzip.
+/// Reads an IDX label file.
 [[nodiscard]] inline std::vector<std::int32_t> read_idx_labels(const std::string& path) {
-  return parse_idx_labels(io::read_maybe_gzip(path, image_file_limit), path);
+  return parse_idx_labels(read_image_file(path), path);
 }
-/// Reads 8x8 digits, plain or gzip.
-[[nodiscard]] inline dataset read_digits(const std::string& path) {
-  return parse_digits(io::read_maybe_gzip(path, image_file_limit), path);
+/// Reads 8x8 digits.
+[[nodiscard]] inline dataset read_digits(const std::string& path) { return parse_digits(read_image_file(path), path); }
+/// Reads a batch of CIFAR-10.
+[[nodiscard]] inline dataset read_cifar10(const std::string& path) {
+  return parse_cifar10(read_image_file(path), path);
+}
+/// Reads a file of CIFAR-100.
+[[nodiscard]] inline dataset read_cifar100(const std::string& path, cifar100_labels labels = cifar100_labels::fine) {
+  return parse_cifar100(read_image_file(path), path, labels);
+}
+
+/// The file of that name in a folder, or with .gz or .xz behind its name, in this order; nothing if there is none.
+[[nodiscard]] inline std::optional<std::string> packed_file(const std::string& folder, std::string_view name) {
+  for (const std::string_view ending : {"", ".gz", ".xz"}) {
+    std::string path = text(io::join_path(folder, name), ending);
+    if (io::is_file(path)) return path;
+  }
+  return std::nullopt;
 }
 
 namespace detail {
 
-/// Finds files, each plain or with .gz behind its name, all in one of several folders.
+/// Finds files, each plain or with .gz or .xz behind its name, all in one of several folders.
 class file_finder {
  public:
   file_finder(std::string what, std::vector<std::string> folders, std::vector<std::string> names)
@@ -49,18 +76,13 @@ class file_finder {
     for (const std::string& folder : folders_) {
       std::vector<std::string> found;
       for (const std::string& name : names_) {
-        const std::string path = io::join_path(folder, name);
-        if (io::is_file(path)) {
-          found.push_back(path);
-        } else if (io::is_file(path + ".gz")) {
-          found.push_back(path + ".gz");
-        }
+        if (const auto path = packed_file(folder, name)) found.push_back(*path);
       }
       if (found.size() == names_.size()) return found;
       require<data_error>(found.empty(), "'", folder, "' has only ", found.size(), " of the ", names_.size(),
-                          " files of ", what_, ": ", listed(names_), " (plain or .gz)");
+                          " files of ", what_, ": ", listed(names_), " (plain, .gz or .xz)");
     }
-    fail<data_error>("no ", what_, " in ", listed(folders_), ": looked for ", listed(names_), " (plain or .gz)");
+    fail<data_error>("no ", what_, " in ", listed(folders_), ": looked for ", listed(names_), " (plain, .gz or .xz)");
   }
 
  private:
@@ -101,13 +123,46 @@ class file_finder {
   return checked_and_normalized(read_digits(paths[0]), read_digits(paths[1]));
 }
 
-/// The data set "fashion-mnist", "digits" or "user" (the user's own files, see user_files.hpp) from a folder; each knows
-/// where to look if the folder is empty, but "user". Errors: config_error for another name; else as those above.
+/// CIFAR-10 (Krizhevsky, technical report, University of Toronto, 2009): 50,000 training images from data_batch_1.bin
+/// to data_batch_5.bin, 10,000 of test_batch.bin, in `folder` or its subfolder cifar10 or cifar-10-batches-bin, the
+/// folder of the published archive; normalized by cifar10_normalization(). Errors as load_fashion_mnist.
+[[nodiscard]] inline train_test load_cifar10(const std::string& folder) {
+  const auto paths =
+      detail::file_finder("CIFAR-10",
+                          {folder, io::join_path(folder, "cifar10"), io::join_path(folder, "cifar-10-batches-bin")},
+                          {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+                           "data_batch_5.bin", "test_batch.bin"})
+          .paths();
+  dataset train = read_cifar10(paths.front());
+  for (std::size_t i = 1; i + 1 < paths.size(); ++i) detail::append(train, read_cifar10(paths[i]));
+  train.name = "cifar10 train";
+  return checked_and_normalized(std::move(train), read_cifar10(paths.back()), cifar10_normalization());
+}
+
+/// CIFAR-100: train.bin and test.bin in `folder` or its subfolder cifar100 or cifar-100-binary; normalized by
+/// cifar100_normalization(). Else as load_cifar10.
+[[nodiscard]] inline train_test load_cifar100(const std::string& folder,
+                                              cifar100_labels labels = cifar100_labels::fine) {
+  const auto paths =
+      detail::file_finder("CIFAR-100",
+                          {folder, io::join_path(folder, "cifar100"), io::join_path(folder, "cifar-100-binary")},
+                          {"train.bin", "test.bin"})
+          .paths();
+  return checked_and_normalized(read_cifar100(paths[0], labels), read_cifar100(paths[1], labels),
+                                cifar100_normalization());
+}
+
+/// The data set "fashion-mnist", "cifar10", "cifar100" (fine labels), "digits" or "user" (the user's own files, see
+/// user_files.hpp) from a folder; fashion-mnist and digits know where to look if the folder is empty. Errors:
+/// config_error for another name, and for the others without a folder; else as those above.
 [[nodiscard]] inline train_test load_named(std::string_view name, const std::string& folder = {}) {
   if (name == "fashion-mnist") return load_fashion_mnist(folder);
   if (name == "digits") return load_digits(folder);
-  require<config_error>(name == "user", "unknown data set '", name, "': expected fashion-mnist, digits or user");
-  require<config_error>(!folder.empty(), "the data set 'user' needs the folder that holds its files");
+  require<config_error>(name == "cifar10" || name == "cifar100" || name == "user", "unknown data set '", name,
+                        "': expected fashion-mnist, cifar10, cifar100, digits or user");
+  require<config_error>(!folder.empty(), "the data set '", name, "' needs the folder that holds its files");
+  if (name == "cifar10") return load_cifar10(folder);
+  if (name == "cifar100") return load_cifar100(folder);
   return load_user_files(folder);
 }
 

@@ -12,6 +12,7 @@
 
 #include "polder/core/error.hpp"
 #include "polder/core/random.hpp"
+#include "polder/data/augment.hpp"
 #include "polder/data/batch.hpp"
 #include "polder/data/dataset.hpp"
 #include "polder/data/partition.hpp"
@@ -22,20 +23,23 @@ namespace polder::data {
 ///
 /// The minibatch of a step is a function of (seed, worker, step) and of nothing that happened before: a resumed run
 /// sees the same images. epoch = floor(step / steps_per_epoch); the order within an epoch is a Fisher-Yates shuffle of
-/// the shard by the random stream (seed, shuffle, epoch, worker) and is kept until another epoch is asked for.
+/// the shard by the random stream (seed, shuffle, epoch, worker) and is kept until another epoch is asked for. With an
+/// augmentation, an image is changed as change_of(augmentation_key(seed, step, worker), its index in the data set)
+/// says.
 ///
 /// Allocates nothing after construction. The data set must outlive the loader. Errors: config_error if the shard has
-/// not one full batch.
+/// not one full batch, or if the images are too small for the augmentation.
 template <std::floating_point T>
 class loader {
  public:
   loader(const dataset& images, std::vector<std::size_t> shard, std::size_t batch, std::uint64_t seed,
-         std::uint32_t worker)
+         std::uint32_t worker, augmentation augment = {})
       : shard_(std::move(shard)),
         order_(shard_.size()),
         batch_(batch),
         seed_(seed),
         worker_(worker),
+        augment_(augment),
         probe_(batch),
         all_(images.size()),
         buffer_(images, batch) {
@@ -45,8 +49,10 @@ class loader {
                           ": zero steps an epoch; take a smaller batch or fewer workers");
     require<config_error>(std::ranges::max(shard_) < images.size(), "the shard of worker ", worker, " names image ",
                           std::ranges::max(shard_), " of ", images.size());
+    check(augment_, images.shape);
   }
-  loader(const dataset&&, std::vector<std::size_t>, std::size_t, std::uint64_t, std::uint32_t) = delete;
+  loader(const dataset&&, std::vector<std::size_t>, std::size_t, std::uint64_t, std::uint32_t,
+         augmentation = {}) = delete;
 
   [[nodiscard]] std::uint64_t steps_per_epoch() const { return shard_.size() / batch_; }
   [[nodiscard]] std::size_t batch_size() const { return batch_; }
@@ -65,9 +71,13 @@ class loader {
   }
 
   /// Gathers the minibatch of that step; it stays until the next call.
-  batch_view<T> select(std::uint64_t step) { return buffer_.gather(indices(step)); }
-  /// Gathers as many images of the whole data set, drawn with replacement as a function of (seed, worker, step): for
-  /// measurements that must not look at the shard alone.
+  batch_view<T> select(std::uint64_t step) {
+    if (!augment_.changes()) return buffer_.gather(indices(step));
+    const random_key key = augmentation_key(seed_, step, worker_);
+    return buffer_.gather(indices(step), [&](std::size_t image) { return change_of(augment_, key, image); });
+  }
+  /// Gathers as many images of the whole data set, drawn with replacement as a function of (seed, worker, step), as
+  /// they are, without augmentation: for measurements that must not look at the shard alone.
   batch_view<T> select_probe(std::uint64_t step) {
     random_stream random({.seed = seed_, .purpose = purpose::probe, .step = step, .worker = worker_});
     for (std::size_t& image : probe_) image = static_cast<std::size_t>(random.below(all_));
@@ -82,6 +92,7 @@ class loader {
   std::size_t batch_;
   std::uint64_t seed_;
   std::uint32_t worker_;
+  augmentation augment_;
   std::vector<std::size_t> probe_;
   std::size_t all_;
   std::uint64_t epoch_ = std::numeric_limits<std::uint64_t>::max();

@@ -1,4 +1,4 @@
-// polder — ready networks: mlp, lenet5, resnet20.
+// polder — ready networks: mlp, lenet5, resnet20, vgg11.
 #pragma once
 
 #include <charconv>
@@ -57,7 +57,7 @@ namespace polder::nn {
           dense{.units = classes, .weights = initial_weights::lecun}};
 }
 
-/// The normalization of a residual network.
+/// The normalization of a residual network or of vgg11.
 enum class norm { group_norm, evonorm };
 
 /// ResNet-20 for small images: 3 x 3 convolutions without bias, three stages of three blocks with 16, 32 and 64
@@ -110,13 +110,71 @@ enum class norm { group_norm, evonorm };
   return network.add(avg_pool{}).add(dense{.units = classes, .weights = initial_weights::lecun});
 }
 
+namespace detail {
+
+/// The convolutions of VGG-11 with so many channels each: 3 x 3, padding 1; `add_norm` adds what follows each; pooling
+/// by 2 behind the first, second, fourth, sixth and eighth, but where 1 pixel is left.
+template <class Add>
+sequential vgg11_convolutions(const std::size_t (&channels)[8], shape input, const Add& add_norm) {
+  sequential network;
+  std::size_t least = input.height < input.width ? input.height : input.width;
+  for (std::size_t i = 0; i < 8; ++i) {
+    network.add(conv2d{.channels = channels[i], .kernel = 3, .padding = 1, .weights = initial_weights::he_fan_out});
+    add_norm(network);
+    const bool last_of_stage = i < 2 || i % 2 == 1;
+    if (!last_of_stage || least < 2) continue;
+    network.add(max_pool{});
+    least /= 2;
+  }
+  return network;
+}
+
+}  // namespace detail
+
+/// The thin VGG-11 of published code on decentralized learning: 3 x 3 convolutions with bias of 16, 32, 64, 64, 128,
+/// 128, 128, 128 channels, each with a norm behind it, max-pooling by 2 behind the first, the second and every other
+/// one from there, one dense layer (after configuration A of Simonyan, Zisserman: "Very Deep Convolutional Networks for
+/// Large-Scale Image Recognition", ICLR 2015; convolutions from N(0, 2 / (k² channels out))).
+///
+///   group_norm   GroupNorm of 2 groups and ReLU; 579,786 parameters (3 x 32 x 32, 10 classes), 591,396 (100 classes)
+///   evonorm      EvoNorm-S0 of 8 groups in their place: as many, and 688 for the trained v
+///
+/// A pooling is left out where 1 pixel is left, so that images below 32 x 32 go through as well.
+[[nodiscard]] inline sequential vgg11(shape input = {3, 32, 32}, norm kind = norm::group_norm,
+                                      std::size_t classes = 10) {
+  constexpr std::size_t channels[8] = {16, 32, 64, 64, 128, 128, 128, 128};
+  sequential network = detail::vgg11_convolutions(channels, input, [kind](sequential& to) {
+    if (kind == norm::evonorm) {
+      to.add(evonorm_s0{.groups = 8});
+    } else {
+      to.add(group_norm{.groups = 2}).add(relu{});
+    }
+  });
+  return network.add(dense{.units = classes, .weights = initial_weights::lecun});
+}
+
+/// The wide VGG-11, without norms: 64, 128, 256, 256, 512, 512, 512, 512 channels with ReLU, two dense layers of 512
+/// with ReLU, and one of `classes`; 9,750,922 parameters (3 x 32 x 32, 10 classes). Else as vgg11. Departure: published
+/// code has dropout of 0.5 before the two hidden dense layers; here there is none, so that the loss of a batch is a
+/// pure function.
+[[nodiscard]] inline sequential vgg11_wide(shape input = {3, 32, 32}, std::size_t classes = 10) {
+  constexpr std::size_t channels[8] = {64, 128, 256, 256, 512, 512, 512, 512};
+  sequential network = detail::vgg11_convolutions(channels, input, [](sequential& to) { to.add(relu{}); });
+  for (int hidden = 0; hidden < 2; ++hidden) network.add(dense{.units = 512}).add(relu{});
+  return network.add(dense{.units = classes, .weights = initial_weights::lecun});
+}
+
 /// The network that a user names: "lenet5", "mlp" (256 and 128 hidden units), "mlp:512,256,64", "resnet20" (GroupNorm),
-/// "resnet20:group_norm", "resnet20:evonorm".
+/// "resnet20:group_norm", "resnet20:evonorm", "vgg11" (thin, GroupNorm), "vgg11:group_norm", "vgg11:evonorm",
+/// "vgg11:wide".
 [[nodiscard]] inline sequential model_from_name(std::string_view name, shape input, std::size_t classes) {
   if (name == "lenet5") return lenet5(input, classes);
   if (name == "mlp") return mlp({256, 128}, classes);
   if (name == "resnet20" || name == "resnet20:group_norm") return resnet20(norm::group_norm, classes);
   if (name == "resnet20:evonorm") return resnet20(norm::evonorm, classes);
+  if (name == "vgg11" || name == "vgg11:group_norm") return vgg11(input, norm::group_norm, classes);
+  if (name == "vgg11:evonorm") return vgg11(input, norm::evonorm, classes);
+  if (name == "vgg11:wide") return vgg11_wide(input, classes);
   if (name.starts_with("mlp:")) {
     std::vector<std::size_t> hidden;
     const char* at = name.data() + 4;
@@ -136,7 +194,7 @@ enum class norm { group_norm, evonorm };
   }
   fail<config_error>("model '", name,
                      "' is unknown: choose lenet5, mlp, mlp:256,128 (hidden widths), resnet20, "
-                     "resnet20:group_norm or resnet20:evonorm");
+                     "resnet20:group_norm, resnet20:evonorm, vgg11, vgg11:group_norm, vgg11:evonorm or vgg11:wide");
 }
 
 }  // namespace polder::nn

@@ -203,11 +203,21 @@ class checkpoint_folder {
 
   [[nodiscard]] std::string differences(const io::json& stored) const {
     std::string list;
+    const auto differs = [&list](const std::string& name, const std::string& was, const std::string& is) {
+      list += text(list.empty() ? "" : ", ", name, " was ", was, " and is ", is);
+    };
+    io::json own = io::json::object();
     for (const auto& [name, value] : configuration_.values()) {
+      own[name] = value;
       const io::json* const old = stored.find(name);
       const auto* const was = old != nullptr ? old->get_if<std::string>() : nullptr;
-      if (was != nullptr && *was == value) continue;
-      list += text(list.empty() ? "" : ", ", name, " was ", was != nullptr ? *was : "not set", " and is ", value);
+      if (was == nullptr || *was != value) differs(name, was != nullptr ? *was : "not set", value);
+    }
+    const auto* const members = stored.get_if<io::json::object>();
+    for (std::size_t i = 0; members != nullptr && i < members->size(); ++i) {
+      const auto& [name, value] = (*members)[i];
+      const auto* const was = value.get_if<std::string>();
+      if (was != nullptr && own.find(name) == nullptr) differs(name, *was, "not set");
     }
     return list.empty() ? "its configuration has other options" : list;
   }
