@@ -19,8 +19,7 @@ void tell_head(page& to, const run_set& set, const results& all) {
   facts.tell(to, "The claims about SADDLe, measured", "saddle.sh", all.planned());
   to.put("- every run: `", listed(set.training, " "), "`, cosine learning rate, momentum 0.9, weight decay 1e-4");
   to.put("- seeds: ", listed(set.seeds), "; a seed decides initial weights, shares and order of the images");
-  to.put(
-      "- accuracy: of the average of all workers' models, on all test images; mean ± standard deviation over seeds");
+  to.put("- accuracy: of the average of all workers' models, on all test images; mean ± standard deviation over seeds");
   to.put("- ratios: paired by seed; the geometric mean, and the least to the greatest one\n");
   to.put(
       "Gains and drops are in points of accuracy, paired by seed. A claim has *held* where the mean is on its side and",
