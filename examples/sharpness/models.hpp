@@ -46,8 +46,9 @@ struct parameters {
 [[nodiscard]] std::vector<float> mean_of(const std::vector<std::vector<float>>& workers);
 
 /// The parameters of each worker, and the model that is measured: as the run evaluates it where `evaluated`, else the mean.
-/// `model` is what errors call the network with these tensors; `named`: by the user. Throws usage_error, or data_error where the files themselves say which network they hold, for tensors that are
-/// missing, too many or of another shape; data_error for numbers that are not finite or not of 32 bits.
+/// `model` is what errors call the network with these tensors; `named`: by the user. Throws usage_error, or data_error where
+/// the files themselves say which network they hold, for tensors that are missing, too many or of another shape; data_error
+/// for numbers that are not finite or not of 32 bits.
 [[nodiscard]] parameters parameters_of(const source& from, const polder::layout& tensors, const std::string& model,
                                        bool named, bool evaluated);
 

@@ -10,6 +10,7 @@
 #include "polder/core/error.hpp"
 #include "polder/io/file.hpp"
 #include "sharpness/pictures.hpp"
+#include "train/images.hpp"
 #include "train/paths.hpp"
 #include "train/usage_error.hpp"
 
@@ -69,11 +70,18 @@ std::vector<std::string> inputs_of(const options& o) {
       all.push_back(input);
     }
   }
-  if (!o.data.empty()) {
-    add_folder(o.data, [](std::string_view name) {
-      return name.ends_with("-ubyte") || name.ends_with("-ubyte.gz") || name.ends_with(".npy") || name == "train.csv" ||
+  for (const std::string& folder : polder_train::image_folders(o.data)) {
+    add_folder(folder, [](std::string_view name) {
+      for (const std::string_view packed : {".gz", ".xz"}) {
+        if (name.ends_with(packed)) name.remove_suffix(packed.size());
+      }
+      return name.ends_with("-ubyte") || name.ends_with(".bin") || name.ends_with(".npy") || name == "train.csv" ||
              name == "test.csv" || name.starts_with("optdigits-");
     });
+    // A picture's .csv would be taken before the packed one.
+    for (const std::string_view name : {"optdigits-train.csv", "optdigits-test.csv"}) {
+      all.push_back(polder::io::join_path(folder, name));
+    }
   }
   return all;
 }

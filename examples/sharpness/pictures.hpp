@@ -16,7 +16,8 @@ namespace polder_sharpness {
 /// Writes the spectra of all rows.
 void draw_spectra(const options& o, const std::vector<measurement*>& rows);
 
-/// Computes and writes the landscape around a row's model, or through workers of its run and their mean (--plane). Costs points^2 forward passes.
+/// Computes and writes the landscape around a row's model, or through workers of its run and their mean (--plane). Costs
+/// points^2 forward passes.
 void draw_landscape(const options& o, const network& f, const measurement& of);
 
 }  // namespace polder_sharpness

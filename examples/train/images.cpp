@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -108,6 +109,15 @@ data::train_test read_images(std::string& dataset, const std::string& data, cons
   check_place(dataset, data);
   const bool shipped = dataset == "digits" && data.empty();
   return data::load_named(dataset, shipped ? shipped_digits() : data);
+}
+
+std::vector<std::string> image_folders(const std::string& data) {
+  if (!data.empty()) return {data};
+  std::vector<std::string> usual;
+  for (const known_dataset& kind : known_datasets) {
+    if (std::string place = usual_place(kind.name); !place.empty()) usual.push_back(std::move(place));
+  }
+  return usual;
 }
 
 void limit(data::dataset& images, std::size_t count) {

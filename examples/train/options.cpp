@@ -237,17 +237,17 @@ void add_local_options(command_line& line, options& o) {
   line.choice(
       "--server", o.server, {"off", "on"},
       "on: the center lives on worker 0, for twice the bytes (easgd; dppf to elastic, with --push-from target)");
-  line.number(
-      "--proximal", o.proximal, coefficient,
-      "pull to the last target in the local steps of a round together (lsgd; mgrawa, lgrawa: 0.01 unless given; dppf "
-      "to these three: 0)");
+  line.number("--proximal", o.proximal, coefficient,
+              "pull to the last target in --period local steps together (lsgd; mgrawa, lgrawa: 0.01 unless given; dppf "
+              "to these "
+              "three: 0)");
   line.whole<std::uint64_t>("--averages", o.averages, 1, "averages per slow step (slow_mo)");
   line.number("--outer-lr", o.outer_lr, share,
               "learning rate of the outer step (slow_mo; lookahead: 0.8 unless given, diloco: 0.7)");
   line.number("--outer-momentum", o.outer_momentum, coefficient,
               "of the outer step (slow_mo; diloco: 0.9 unless given)");
   line.number("--qsr-alpha", o.qsr_alpha, not_negative,
-              "rounds have (alpha / learning rate)^power steps; 0: --period (qsr, --sync qsr)");
+              "rounds have (alpha / learning rate)^power steps; 0: --qsr-warmup steps (qsr, --sync qsr)");
   line.whole("--qsr-power", o.qsr_power, 1, "1, 2 or 3 (qsr, --sync qsr)", 3);
   line.whole<std::uint64_t>("--qsr-warmup", o.qsr_warmup, 1,
                             "local steps per round while the learning rate warms up; without it --period (qsr, --sync "
@@ -433,6 +433,10 @@ void check_together(const command_line& line, const options& o) {
                        o.checkpoint_every, ": needs --checkpoint DIR");
   require<usage_error>(o.eval_every != 0 || !line.given("--eval-samples"), "--eval-samples ", o.eval_samples,
                        ": does not apply with --eval-every 0");
+  require<usage_error>(!line.given("--qsr-warmup") || *parts_of(o.lr_schedule).warmup_epochs > 0 || o.qsr_alpha == 0.0,
+                       "--qsr-warmup ", o.qsr_warmup, ": does nothing with --lr-schedule ", o.lr_schedule,
+                       "; allowed with epochs of warm-up, as in ", parts_of(o.lr_schedule).kind,
+                       ":1, or with --qsr-alpha 0");
   require<usage_error>(o.lr_floor <= o.lr, "--lr-floor ", o.lr_floor, ": allowed: at most the ", o.lr, " of --lr");
   require<usage_error>(parts_of(o.lr_schedule).warmup_epochs < o.epochs, "--lr-schedule ", o.lr_schedule,
                        ": allowed: fewer epochs of warm-up than the ", o.epochs, " of --epochs");
@@ -520,8 +524,7 @@ polder::run_configuration options::configuration() const {
   all.add("--model", model);
   all.add("--partition", partition);
   all.add("training images", data_hash);
-  // A run without it is the run that it was before there was augmentation: old checkpoints go on.
-  if (augment != "none") all.add("--augment", augment);
+  all.add("--augment", augment);
   all.add("--epochs", epochs);
   all.add("--batch", batch);
   all.add("--lr", lr);

@@ -37,6 +37,8 @@ rejects '--lr-floor 0.1: does not apply with --lr-schedule steps:2; allowed with
 rejects '--lr-floor 0.2: allowed: at most the 0.1 of --lr' --lr 0.1 --lr-floor 0.2
 rejects '--lr-swa-start 0.5: does not apply with --lr-schedule cosine; allowed with --lr-schedule swa' --lr-swa-start 0.5
 rejects '--lr-swa-start 0: allowed: a number in (0, 1\]' --lr-schedule swa --lr-swa-start 0
+rejects '--qsr-warmup 2: does nothing with --lr-schedule cosine; allowed with epochs of warm-up, as in cosine:1' \
+  --method qsr --qsr-warmup 2
 rejects '--model lenet6: allowed: lenet5' --model lenet6
 rejects '--dataset mnist: allowed: fashion-mnist, cifar10, cifar100, digits, user' --dataset mnist
 rejects '--augment mixup: allowed: none, crop-flip' --augment mixup

@@ -187,7 +187,7 @@ TEST_CASE("the real CIFAR-10 has the published numbers of each class, means and 
   const double mean[] = {0.4914, 0.4822, 0.4465};
   const double deviation[] = {0.2470, 0.2435, 0.2616};
   for (std::size_t c = 0; c < 3; ++c) {
-    CHECK(measured.mean[c] == Approx(mean[c]).margin(5e-5));
-    CHECK(measured.deviation[c] == Approx(deviation[c]).margin(5e-5));
+    CHECK(measured.mean[c] == within(mean[c], 5e-5));
+    CHECK(measured.deviation[c] == within(deviation[c], 5e-5));
   }
 }

@@ -69,6 +69,12 @@ TEST_CASE("post-local averages each step, then every tau") {
   CHECK(ends(post_local{0, 0}, 14, {}) == steps_of{14});
 }
 
+TEST_CASE("QSR's last round ends with the run while the learning rate warms up, and at a constant period") {
+  CHECK(ends(qsr{.alpha = 0.0, .least = 4, .warmup_tau = 6}, 14, {}) == steps_of{6, 12, 14});
+  const learning_rate warming{.base = 0.1, .warmup_steps = 14};
+  CHECK(ends(qsr{.alpha = 0.1, .least = 4, .warmup_tau = 1000}, 14, warming) == steps_of{14});
+}
+
 TEST_CASE("QSR follows its recursion for the powers 1, 2 and 3, and its last round ends with the run") {
   const std::uint64_t total = 200;
   const learning_rate rates{.base = 0.1, .kind = learning_rate::shape::cosine, .warmup_steps = 10};

@@ -127,7 +127,8 @@ inline rows stacked_qgm(const stacked_problem& p, rows x, std::size_t steps, dou
   return x;
 }
 
-/// Local steps with Nesterov momentum; after step tau, 2 tau, … and the last: x <- x - alpha d + lambda u (exact: - lambda mean u).
+/// Local steps with Nesterov momentum; after step tau, 2 tau, … and the last: x <- x - alpha d + lambda u (exact: - lambda
+/// mean u).
 inline rows stacked_pull_push(const stacked_problem& p, rows x, std::size_t steps, std::size_t tau, double beta,
                               double alpha, const std::function<double(std::size_t)>& lambda, bool exact) {
   rows m = zeros_like(p);

@@ -99,6 +99,8 @@ TEST_CASE("recipes of local steps train on Thrust's default system as on the ref
   CHECK(difference(recipes::qsr({.alpha = 0.2, .tau = 2})) < rounding);
   CHECK(difference(recipes::local_sgd({}, drift_triggered{0.1})) < rounding);
   CHECK(difference(recipes::swa({.start = 4, .interval = 2})) < rounding);
+  CHECK(difference(recipes::swap({.start = 3})) < rounding);
+  CHECK(difference(recipes::ema({.decay = 0.5})) < rounding);
   CHECK(difference(recipes::lookahead()) < rounding);
   CHECK(difference(recipes::slow_mo({.tau = 2, .averages = 2})) < rounding);
   CHECK(difference(recipes::diloco({.tau = 3})) < rounding);

@@ -42,7 +42,8 @@ namespace polder_claims::dppf {
   return lambda / (1.0 - (1.0 - alpha) * rho);
 }
 
-/// The squared length S that one round of noise adds to a gap, from the width r of a run without push:
+/// The squared length S that one round of noise adds to a gap, from the width r of a run without push. Exact without
+/// momentum: a velocity carries noise on into later rounds, and the rho of a run without push is another one.
 ///
 ///     r_before^2 = rho^2 r^2 + S,    r = (1 - alpha) r_before
 [[nodiscard]] inline double noise_of(double alpha, double rho, double width) {

@@ -177,7 +177,7 @@ void tell_widths(page& to, const run_set& set, const results& all) {
       " the mean, d^T H d / d^T d, measured by exact products of the Hessian on ", set.measured_images,
       " images. It knows no noise. *With noise* adds what gradients' noise does to the gaps in the run without push, "
       "as",
-      " if it were of the same size in every direction.\n");
+      " if it were of the same size in every direction, and left nothing in the momentum.\n");
   tell_quadratics(to, all);
   for (const std::string& network : set.networks) {
     const auto widths = network_widths(set, all, network);

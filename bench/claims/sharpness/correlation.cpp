@@ -36,18 +36,23 @@ pairs pairs_of(const std::vector<model_line>& models, const std::string& key) {
 }
 
 /// All of a job but one of its values, as a text.
-std::string rest_of(const job& j, std::string job::*value) {
-  job rest = j;
-  rest.*value = "*";
-  return rest.command();
+std::string rest_of(job j, std::string job::*value) {
+  j.*value = "*";
+  return j.command();
 }
 
-/// Models that are alike in all but one value; those without the measure or a gap are left out.
-std::vector<pairs> grouped(const std::vector<model_line>& models, const std::string& key, std::string job::*value) {
+/// Models that are alike in all but one value.
+std::vector<std::vector<model_line>> grouped(const std::vector<model_line>& models, std::string job::*value) {
   std::map<std::string, std::vector<model_line>> by_rest;
   for (const model_line& m : models) by_rest[rest_of(m.what, value)].push_back(m);
+  std::vector<std::vector<model_line>> found;
+  for (auto& [rest, group] : by_rest) found.push_back(std::move(group));
+  return found;
+}
+/// Measure and gap of each configuration: models that are alike in all but their seeds.
+std::vector<pairs> configurations_of(const std::vector<model_line>& models, const std::string& key) {
   std::vector<pairs> found;
-  for (const auto& [rest, group] : by_rest) {
+  for (const auto& group : grouped(models, &job::seed)) {
     if (pairs p = pairs_of(group, key); !p.gap.empty()) found.push_back(std::move(p));
   }
   return found;
@@ -67,7 +72,7 @@ std::string correlation::told() const {
 }
 
 correlation correlate(const std::vector<model_line>& models, const std::string& key) {
-  const std::vector<pairs> configurations = grouped(models, key, &job::seed);
+  const std::vector<pairs> configurations = configurations_of(models, key);
   const pairs all = pairs_of(models, key);
   correlation found{.models = all.gap.size(), .items = configurations.size()};
   if (!found.known()) return found;
@@ -88,7 +93,7 @@ correlation correlate(const std::vector<model_line>& models, const std::string& 
 
 correlation correlate_configurations(const std::vector<model_line>& models, const std::string& key) {
   pairs means;
-  for (const pairs& c : grouped(models, key, &job::seed)) means.add(mean_of(c.measure), mean_of(c.gap));
+  for (const pairs& c : configurations_of(models, key)) means.add(mean_of(c.measure), mean_of(c.gap));
   correlation found{.models = means.gap.size(), .items = means.gap.size()};
   if (!found.known()) return found;
   found.tau = means.tau();
@@ -100,13 +105,19 @@ correlation correlate_configurations(const std::vector<model_line>& models, cons
 
 correlation correlate_varying(const std::vector<model_line>& models, const std::string& key,
                               const hyperparameter& varied) {
-  std::vector<double> taus;
+  // Groups that differ in their seed alone are one item.
+  std::map<std::string, std::vector<double>> by_configuration;
   correlation found;
-  for (const pairs& group : grouped(models, key, varied.value)) {
-    if (group.gap.size() < 2) continue;
-    taus.push_back(group.tau());
-    found.models += group.gap.size();
+  for (const auto& group : grouped(models, varied.value)) {
+    const pairs p = pairs_of(group, key);
+    if (p.gap.size() < 2) continue;
+    job rest = group.front().what;
+    rest.*varied.value = "*";
+    by_configuration[rest_of(rest, &job::seed)].push_back(p.tau());
+    found.models += p.gap.size();
   }
+  std::vector<double> taus;
+  for (const auto& [rest, of_seeds] : by_configuration) taus.push_back(mean_of(of_seeds));
   found.items = taus.size();
   if (!found.known()) return found;
   const auto mean = [&](std::span<const std::size_t> items) {

@@ -78,15 +78,16 @@ void tell_groups(page& to, const std::vector<group>& groups, bool finished) {
   to.header(names);
   for (const measure_name& m : measure_names()) {
     std::vector<std::string> cells{m.title};
+    std::vector<correlation> found;
     for (const group& g : groups) {
-      const correlation c = correlate(g.models, m.key);
+      const correlation c = found.emplace_back(correlate(g.models, m.key));
       std::string cell = c.told();
       if (c.known() && c.models < g.models.size()) cell += text(" of ", c.models);
       cells.push_back(std::move(cell));
     }
     const correlation averaged = correlate_configurations(groups.front().models, m.key);
     cells.push_back(averaged.told());
-    cells.push_back(finished ? verdict_of(correlate(groups.front().models, m.key), averaged) : "not all models yet");
+    cells.push_back(finished ? verdict_of(found.front(), averaged) : "not all models yet");
     to.row(cells);
   }
   to.put();
@@ -95,8 +96,8 @@ void tell_groups(page& to, const std::vector<group>& groups, bool finished) {
 void tell_varying(page& to, const std::vector<model_line>& models) {
   to.put("## One hyperparameter at a time\n");
   to.put(
-      "Tau within models that differ in one hyperparameter only, in the mean over all such groups; the interval is "
-      "over",
+      "Tau within models that differ in one hyperparameter only, in the mean over all such groups, whose seeds are "
+      "averaged; the interval is over",
       " groups, and where all of them agree that of the rule of three; – stands for fewer than ", correlation::fewest,
       " groups. A measure that orders models well over all and not here follows the hyperparameters, not the gap.\n");
   std::vector<std::string> names{"measure"};

@@ -51,7 +51,8 @@ struct correlation {
 /// Over configurations: measure and gap are means over seeds.
 [[nodiscard]] correlation correlate_configurations(const std::vector<model_line>& models, const std::string& key);
 
-/// The mean of tau over groups of models that differ in one hyperparameter only; the interval is over groups. Where all
+/// The mean of tau over groups of models that differ in one hyperparameter only, the seeds of a group averaged; the interval
+/// is over groups. Where all
 /// groups agree a bootstrap knows no doubt; then the interval is that of the rule of three: with 95 % certainty fewer than
 /// 3 / n of all groups are of the other kind.
 [[nodiscard]] correlation correlate_varying(const std::vector<model_line>& models, const std::string& key,

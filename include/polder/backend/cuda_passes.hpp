@@ -28,6 +28,18 @@ inline void check_cuda(const char* call, cudaError_t status) {
                          ")");
 }
 
+/// The same for a call that asks for memory: where there is too little, how much there is.
+inline void check_cuda_memory(const char* call, cudaError_t status, std::size_t bytes) {
+  if (status == cudaErrorMemoryAllocation) {
+    (void)cudaGetLastError();
+    std::size_t available = 0, all = 0;
+    check_cuda("cudaMemGetInfo", cudaMemGetInfo(&available, &all));
+    fail<backend_error>(call, ": cannot get ", bytes, " bytes of device memory, of which ", available, " of ", all,
+                        " are free: use fewer workers or a smaller model");
+  }
+  check_cuda(call, status);
+}
+
 }  // namespace detail
 
 /// Owns `size` numbers of device memory, aligned to 256 bytes, on the device that was current when it was made.
@@ -41,13 +53,7 @@ class cuda_buffer {
     require<backend_error>(size <= std::numeric_limits<std::size_t>::max() / 2 / sizeof(T), "cannot get memory for ",
                            size, " numbers of ", sizeof(T), " bytes: is the size right?");
     void* memory = nullptr;
-    const cudaError_t status = cudaMalloc(&memory, size * sizeof(T));
-    if (status == cudaErrorMemoryAllocation) {
-      (void)cudaGetLastError();
-      fail<backend_error>("cannot get ", size * sizeof(T),
-                          " bytes of device memory: use fewer workers or a smaller model");
-    }
-    detail::check_cuda("cudaMalloc", status);
+    detail::check_cuda_memory("cudaMalloc", cudaMalloc(&memory, size * sizeof(T)), size * sizeof(T));
     data_.reset(static_cast<T*>(memory));
   }
 
@@ -109,7 +115,7 @@ class cuda_scratch {
   cuda_scratch(const cuda_queue& queue, std::size_t size) : stream_(queue.stream()) {
     if (size == 0) return;
     void* memory = nullptr;
-    check_cuda("cudaMallocAsync", cudaMallocAsync(&memory, size * sizeof(T), stream_));
+    check_cuda_memory("cudaMallocAsync", cudaMallocAsync(&memory, size * sizeof(T), stream_), size * sizeof(T));
     data_ = static_cast<T*>(memory);
   }
   cuda_scratch(const cuda_scratch&) = delete;

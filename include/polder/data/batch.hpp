@@ -82,8 +82,11 @@ class batch_buffer {
   void take(std::size_t index, std::size_t place, const image_change& change) {
     require<config_error>(index < source_->size(), "there is no image ", index, " in '", source_->name, "' of ",
                           source_->size());
-    const auto& [channels, height, width] = source_->shape;
-    const std::size_t area = height * width;
+    const std::size_t channels = source_->shape.channels;
+    const std::size_t area = source_->shape.height * source_->shape.width;
+    // An image that stays as it is is one line, however narrow.
+    const std::size_t height = change == image_change{} ? 1 : source_->shape.height;
+    const std::size_t width = area / height;
     T* const to = images_.data() + place * source_->shape.size();
     labels_[place] = source_->labels[index];
     if (const auto* const raw = std::get_if<std::vector<std::uint8_t>>(&source_->pixels)) {

@@ -21,7 +21,8 @@ namespace polder {
 ///     with it. The same answer on every worker. The first round ends at the earliest after step 1.
 ///  3. `p.rounds_in(steps, rates)` is the number of rounds of a run of that many steps; 0 where only the run can tell.
 ///  4. `p.keeps_start`: whether the parameters at the start of a round must be kept, as `ctx.params.anchor()`.
-///  5. Optional: `p.ends_round(step)` for rules that are a function of the step alone.
+///  5. Optional: `p.ends_round(step, total_steps)` for rules that are a function of the step alone, in a run of
+///     total_steps (0 where unknown).
 
 namespace detail {
 
@@ -136,10 +137,12 @@ struct qsr {
   }
   /// The period of a round that begins after `done` steps.
   [[nodiscard]] std::uint64_t period(std::uint64_t done, std::uint64_t total, const learning_rate& rates) const {
-    if (alpha == 0.0 || done < rates.warmup_steps) return warmup_tau > 0 ? warmup_tau : least;
-    require<config_error>(total > 0, "qsr: the last round ends with the run: set total_steps of the worker");
+    const std::uint64_t left = detail::steps_left(total, done);
+    if (alpha == 0.0 || done < rates.warmup_steps) return std::min(warmup_tau > 0 ? warmup_tau : least, left);
+    require<config_error>(total > 0,
+                          "qsr: rounds follow the learning rate over the run: set total_steps of the worker");
     const double ratio = std::floor(std::pow(alpha / rates.at(done, total), power));
-    return detail::whole_period(std::max(static_cast<double>(least), ratio), detail::steps_left(total, done));
+    return detail::whole_period(std::max(static_cast<double>(least), ratio), left);
   }
   template <class Context>
   [[nodiscard]] bool ends_round(Context& ctx, state& s) const {

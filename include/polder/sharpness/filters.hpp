@@ -46,10 +46,10 @@ inline double scale_of(std::span<const double> scales, std::size_t i) { return s
 ///
 /// so ||w_f|| + |b_f| for the filter f of a convolution or the row f of a dense layer and for its bias, |gamma_c| +
 /// |beta_c| for a norm. The tensors of a layer are those whose names agree up to the last '.' and whose first extents
-/// are equal; a tensor whose name has no '.' is a layer of its own. In a network x = s x̂ every filter x̂ has unit scale, and measures of L(s x̂) as a function of x̂ do not
-/// change when a filter is multiplied by a number that a norm takes back. Where the next layer takes it back, that layer's
-/// own filters get another scale, and only what moves the first filter alone stays the same. A filter of zeros has scale 0:
-/// it does not move.
+/// are equal; a tensor whose name has no '.' is a layer of its own. In a network x = s x̂ every filter x̂ has unit scale,
+/// and measures of L(s x̂) as a function of x̂ do not change when a filter is multiplied by a number that a norm takes
+/// back. Where the next layer takes it back, that layer's own filters get another scale, and only what moves the first
+/// filter alone stays the same. A filter of zeros has scale 0: it does not move.
 ///
 /// Memory: n numbers. Errors: config_error if x does not fit the layout.
 /// Source: the reparametrization of devansh20la/LPF-SGD.

@@ -22,7 +22,8 @@ struct ritz_pair {
 /// All eigenvalues of the symmetric tridiagonal matrix with that diagonal and, beside it, `beside`, in descending order.
 ///
 /// Implicit QL with Wilkinson's shifts; of the eigenvectors only the first and last row are carried along. Cost: O(k^2).
-/// Errors: config_error for sizes that do not fit; non_finite_error for numbers that are not finite; polder::error if an eigenvalue does not converge in 60 sweeps.
+/// Errors: config_error for sizes that do not fit; non_finite_error for numbers that are not finite; polder::error if an
+/// eigenvalue does not converge in 60 sweeps.
 /// Source: Golub, Welsch, "Calculation of Gauss quadrature rules", Mathematics of Computation 1969.
 [[nodiscard]] inline std::vector<ritz_pair> tridiagonal_eigenvalues(std::vector<double> diagonal,
                                                                     std::vector<double> beside) {
