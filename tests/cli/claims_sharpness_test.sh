@@ -9,9 +9,9 @@ run_whole 12
 run_killed 1 3
 write_again
 
-# A measure that is the gap itself orders the models as the gap does; its negative the other way round.
+# With all models trained, a measure that is the gap itself orders them as the gap does; its negative the other way round.
 edit() {
-  sed 's/"train_error": [^,]*, \(.*\)"test_error": [^,]*, \(.*\)"trace": [^,]*,/"train_error": 0, \1"test_error": 0.GAP, \2"trace": SIGN0.GAP,/' \
+  sed 's/"train_loss": [^,]*,/"train_loss": 0,/; s/"train_error": [^,]*, \(.*\)"test_error": [^,]*, \(.*\)"trace": [^,]*,/"train_error": 0, \1"test_error": 0.GAP, \2"trace": SIGN0.GAP,/' \
     "$scratch/whole.jsonl" | awk -v sign="$1" '{ gsub("SIGN", sign); gsub("GAP", 1000 + NR); print }' >"$scratch/edited.jsonl"
   claims --out "$scratch/edited" --part report >"$scratch/out" 2>&1 || fail "edited lines: $(cat "$scratch/out")"
 }

@@ -12,10 +12,12 @@
 #include "polder/compress/raw.hpp"
 #include "polder/gradient/plain.hpp"
 #include "polder/mixing/choco.hpp"
+#include "polder/mixing/none.hpp"
 #include "polder/recipes/d_psgd.hpp"
 #include "polder/recipes/dppf.hpp"
 #include "polder/topology/graphs.hpp"
 #include "polder/train/fit.hpp"
+#include "polder/update/chain.hpp"
 #include "polder/update/weight_decay.hpp"
 #include "support/catch.hpp"
 #include "support/quadratics.hpp"
@@ -92,7 +94,7 @@ TEST_CASE("an epoch is floor(floor(samples / workers) / batch) steps and must ha
 
 TEST_CASE("the averaged model and the workers' own are evaluated apart, and every sample counts once") {
   // Without communication worker m stands at 0.25 (m + 1) after 2 steps of rate 1; the mean at 0.625.
-  auto parts = recipes::dppf({.tau = 100, .alpha = 0.5, .beta = 0.0});
+  const algorithm parts{plain{}, chain<>{}, none{}};
   const fit_options options{.epochs = 1, .steps_per_epoch = 2, .batch = 8};
   const auto results = fit_team(parts, 4, options, threshold_tests{});
   const evaluation& e = results[0].last;
@@ -152,13 +154,13 @@ TEST_CASE(
 }
 
 TEST_CASE("the valley width is taken right after the last round, and before it as the reduction found it") {
-  // Two workers on one line leave their mean by 0.0625 a step. Rounds after steps 2 and 4; step 5 belongs to no round.
-  //   1st: 0.125 -> 0.0625 + 0.3 = 0.3625;   2nd: 0.4875 -> 0.24375 + 0.3 = 0.54375
+  // Two workers on one line leave their mean by 0.0625 a step. Rounds after steps 2 and 4, and a short one after step 5.
+  //   1st: 0.125 -> 0.0625 + 0.3 = 0.3625;   2nd: 0.4875 -> 0.24375 + 0.3 = 0.54375;   3rd: 0.60625 -> 0.603125
   auto parts = recipes::dppf({.tau = 2, .alpha = 0.5, .lambda = 0.3, .beta = 0.0});
   const auto results = fit_team(parts, 2, {.epochs = 1, .steps_per_epoch = 5}, threshold_tests{});
-  CHECK(results[0].valley_width_before == Approx(0.4875));
-  CHECK(results[0].valley_width == Approx(0.54375));
-  CHECK(results[0].last.valley_width == Approx(0.60625));
+  CHECK(results[0].valley_width_before == Approx(0.60625));
+  CHECK(results[0].valley_width == Approx(0.603125));
+  CHECK(results[0].last.valley_width == Approx(0.603125));
 }
 
 TEST_CASE("what compression loses is told since the evaluation before, and for the whole run") {
