@@ -106,7 +106,7 @@ TEST_CASE("the averaged model and the workers' own are evaluated apart, and ever
   CHECK(e.consensus_distance == Approx(std::sqrt((2 * 0.375 * 0.375 + 2 * 0.125 * 0.125) / 4.0)));
   CHECK(e.valley_width == Approx(0.25));
   CHECK(e.parameter_norm == Approx(0.625));
-  CHECK(std::isnan(results[0].valley_width));
+  CHECK(results[0].valley_width == Approx(0.25));
   CHECK(results[0].valley_width_before == 0.0);
   CHECK(results[0].mean[0] == 0.625f);
   CHECK(results[1].mean.empty());
