@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "data/support.hpp"
+#include "io/packed.hpp"
 #include "polder/data/batch.hpp"
 #include "polder/data/load.hpp"
 
@@ -42,20 +43,6 @@ bool refused10(const io::bytes& content, std::string_view why) {
 bool refused100(const io::bytes& content, std::string_view why) {
   return fails_with([&] { (void)data::parse_cifar100(content, "input"); }, "'input' is not a valid CIFAR-100 file",
                     why);
-}
-
-io::bytes gzip(io::byte_view content) {
-  z_stream stream{};
-  REQUIRE(deflateInit2(&stream, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-  io::bytes result(deflateBound(&stream, content.size()) + 64);
-  stream.next_in = const_cast<Bytef*>(content.data());
-  stream.avail_in = static_cast<uInt>(content.size());
-  stream.next_out = result.data();
-  stream.avail_out = static_cast<uInt>(result.size());
-  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-  result.resize(stream.total_out);
-  deflateEnd(&stream);
-  return result;
 }
 
 }  // namespace
@@ -116,7 +103,7 @@ TEST_CASE("CIFAR-10 is read from five batches and a test batch, plain or packed,
   for (std::size_t i = 1; i <= 5; ++i) io::write_file(text(base, "data_batch_", i, ".bin"), batch10(i, 2 * i));
   CHECK(fails_with([&] { (void)data::load_cifar10(folder.path()); }, "only 5 of the 6 files of CIFAR-10",
                    "test_batch.bin"));
-  io::write_file(base + "test_batch.bin.gz", gzip(batch10(3)));
+  io::write_file(base + "test_batch.bin.gz", test::gzipped(batch10(3)));
   const auto set = data::load_named("cifar10", folder.path());
   CHECK(set.train.labels == std::vector<std::int32_t>{2, 4, 5, 6, 7, 8, 8, 9, 0, 1, 0, 1, 2, 3, 4});
   CHECK(set.test.labels == std::vector<std::int32_t>{0, 1, 2});

@@ -4,10 +4,12 @@
 #include <array>
 #include <iostream>
 
+#include "io/packed.hpp"
 #include "io/support.hpp"
 
 using namespace polder;
 using test::fails_with;
+using test::sample;
 
 TEST_CASE("a program without liblzma says what an xz stream needs") {
   CHECK(fails_with([] { io::detail::fail_without_lzma("images.xz"); }, "'images.xz' is an xz stream",
@@ -33,12 +35,6 @@ io::bytes packed(io::byte_view content, std::uint32_t delta = 0) {
                                     content.size(), result.data(), &size, result.size()) == LZMA_OK);
   result.resize(size);
   return result;
-}
-
-io::bytes sample(std::size_t size) {
-  io::bytes content(size);
-  for (std::size_t i = 0; i < size; ++i) content[i] = static_cast<std::uint8_t>((i * i) >> 5);
-  return content;
 }
 
 }  // namespace

@@ -52,9 +52,8 @@ struct correlation {
 [[nodiscard]] correlation correlate_configurations(const std::vector<model_line>& models, const std::string& key);
 
 /// The mean of tau over groups of models that differ in one hyperparameter only, the seeds of a group averaged; the interval
-/// is over groups. Where all
-/// groups agree a bootstrap knows no doubt; then the interval is that of the rule of three: with 95 % certainty fewer than
-/// 3 / n of all groups are of the other kind.
+/// is over groups. Where all groups agree a bootstrap knows no doubt; then the interval is that of the rule of three: with
+/// 95 % certainty fewer than 3 / n of all groups are of the other kind.
 [[nodiscard]] correlation correlate_varying(const std::vector<model_line>& models, const std::string& key,
                                             const hyperparameter& varied);
 
