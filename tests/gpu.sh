@@ -1,14 +1,18 @@
 #!/bin/sh
 # Everything that needs a GPU, in one command, without a network: builds with nvcc for the GPU found, runs the CUDA tests,
-# runs them again under compute-sanitizer where it is installed, times the fused passes, and writes one Markdown table.
+# runs them again under compute-sanitizer where it is installed, times the fused passes and, if a Python has PyTorch or
+# JAX, their training step, and writes one Markdown table.
 #   sh tests/gpu.sh [FILE]      from the project's folder; default: docs/results/gpu.md
 #   CUDA_HOME          the toolkit, where nvcc is not on the PATH
 #   CMAKE_PREFIX_PATH  where Eigen 3.4, Catch2 2 and zlib are, where no package installed them
 #   POLDER_JOBS        how many compilers at a time (all processors)
+#   POLDER_PYTHON      the Python that has PyTorch or JAX, if it is not python3
+#   POLDER_SECONDS     for all of it (600): what is left goes to PyTorch and JAX
 # Exit status 0 where there is no GPU, with the word "skipped"; not zero when something failed.
 set -eu
 cd "$(dirname "$0")/.."
 file=${1:-docs/results/gpu.md}
+begin=$(date +%s)
 
 # Without a device nvidia-smi complains on stdout, and says so by its exit status alone.
 gpu=$(nvidia-smi --query-gpu=name,driver_version,compute_cap --format=csv,noheader 2>/dev/null) || gpu=
@@ -61,6 +65,16 @@ trap 'rm -f "$file.tmp"' EXIT
   echo "device memory over as much memory in the same run."
   echo
   build/cuda/bench/bench_ops_cuda
+  echo
+  echo "Training steps in PyTorch and JAX, by \`bench/peers/peers.sh\`: all workers on this GPU."
+  echo
+  # Each of the two may take a minute more than it is given.
+  left=$((${POLDER_SECONDS:-600} - $(date +%s) + begin - 120))
+  if [ "$left" -lt 60 ]; then
+    echo "- skipped: no time left"
+  else
+    PEERS_SECONDS=$left sh bench/peers/peers.sh || echo "- failed: see the messages of bench/peers/peers.sh"
+  fi
 } >"$file.tmp"
 mv "$file.tmp" "$file"
 echo "wrote $file"
