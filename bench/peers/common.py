@@ -143,9 +143,11 @@ def run(given: argparse.Namespace, about: dict[str, str],
         leave: Callable[[Case], None] = lambda case: None) -> None:
     """Measures all rows: measured(case, images, method, mode) for each, and leave(case) behind a case's last one.
 
-    A row that fails, for want of memory for instance, is a row with an `error`.
+    A row that fails, for want of memory for instance, is a row with an `error`. What is left out is said in the end,
+    on stdout if the rows go elsewhere.
     """
     begin = time.monotonic()
+    left_out = 0
     cached: dict[str, images.Images] = {}
 
     def rows() -> Iterator[tuple[Case, str, str]]:
@@ -158,7 +160,7 @@ def run(given: argparse.Namespace, about: dict[str, str],
     for case, method, mode in rows():
         words = f"{about['peer']} {mode}, {case.model.name}, {case.workers} workers, {method}"
         if time.monotonic() - begin > given.max_seconds:
-            note(f"left out for want of time: {words}")
+            left_out += 1
             continue
         note(words)
         row = {**about, "mode": mode, "model": case.model.name, "workers": case.workers, "batch": given.batch,
@@ -182,3 +184,6 @@ def run(given: argparse.Namespace, about: dict[str, str],
         else:
             with given.json.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
+    if left_out > 0:
+        print(f"{about['peer']}: {left_out} rows left out for want of time",
+              file=sys.stderr if given.json is None else sys.stdout)

@@ -44,9 +44,6 @@ def main() -> None:
             rows += [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         except (OSError, ValueError) as error:
             parser.error(f"{path}: {error}")
-    if not rows:
-        print("No row was measured.")
-        return
     for about in sorted({f"{row['peer']} {row['version']} on {row['device']}" for row in rows}):
         print(f"- {about}")
     for what in sorted({f"batch {row['batch']}, images: {row.get('data', 'none')}" for row in rows}):
