@@ -1,8 +1,9 @@
 # polder::polder and its components: header-only targets. A header that needs an optional library belongs to the component
 # of that library and to no other target; io/xz.hpp does without it, too, and then says so when it meets a stream.
-set(polder_components eigen thrust cuda mpi zlib lzma)
+set(polder_components eigen thrust cuda cublas mpi zlib lzma)
 set(polder_eigen_headers backend/eigen.hpp)
-set(polder_thrust_headers backend/thrust.hpp backend/cuda_passes.hpp)
+set(polder_thrust_headers backend/thrust.hpp backend/cuda_kernels.hpp backend/cuda_passes.hpp)
+set(polder_cublas_headers backend/cublas.hpp)
 set(polder_mpi_headers comm/mpi.hpp)
 set(polder_zlib_headers io/gzip.hpp data/load.hpp)
 set(polder_lzma_headers io/xz.hpp)
@@ -42,4 +43,5 @@ target_link_libraries(polder_zlib INTERFACE ZLIB::ZLIB)
 target_link_libraries(polder_lzma INTERFACE LibLZMA::LibLZMA)
 target_compile_definitions(polder_lzma INTERFACE POLDER_HAVE_LZMA)
 target_link_libraries(polder_cuda INTERFACE polder_thrust CUDA::cudart)
+target_link_libraries(polder_cublas INTERFACE polder_cuda CUDA::cublas)
 target_compile_options(polder_cuda INTERFACE $<$<COMPILE_LANG_AND_ID:CUDA,NVIDIA>:--expt-relaxed-constexpr>)

@@ -20,6 +20,7 @@ find include/polder -name '*.hpp' | sort | xargs awk '
     owner["Eigen/"] = owner["unsupported/"] = "backend/eigen"
     owner["thrust/"] = owner["cub/"] = "backend/thrust"
     owner["cuda/"] = owner["cuda_runtime"] = "backend/cuda"
+    owner["cublas"] = "backend/cublas"
     owner["omp.h"] = "backend/thrust"
     owner["mpi.h"] = "comm/mpi"
     owner["zlib.h"] = "io/gzip"

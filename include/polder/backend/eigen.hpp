@@ -14,6 +14,7 @@
 #endif
 #include <Eigen/Core>
 
+#include "polder/backend/host_kernels.hpp"
 #include "polder/backend/host_loops.hpp"
 #include "polder/backend/host_means.hpp"
 #include "polder/backend/host_memory.hpp"
@@ -31,7 +32,7 @@ namespace polder {
 /// EIGEN_DONT_PARALLELIZE, which has to come before the program's first Eigen header (include this one first, or define
 /// it for the whole program) if that program is compiled with OpenMP. Eigen packs its operands into scratch memory of
 /// at most the size of the caches, from the stack where 128 KiB suffice, else from malloc.
-struct eigen_backend : detail::host_memory {
+struct eigen_backend : detail::host_memory, detail::host_kernels {
   template <class Element, access... Modes, class... Ts>
   void map(std::size_t n, const Element& element, stream<Modes, host_space, Ts>... streams) const {
     const bool streaming = detail::worth_streaming<float>(n, 0, streams...);
@@ -137,6 +138,6 @@ struct eigen_backend : detail::host_memory {
   }
 };
 
-static_assert(matrix_backend<eigen_backend>);
+static_assert(kernel_backend<eigen_backend>);
 
 }  // namespace polder

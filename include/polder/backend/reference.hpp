@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <span>
 
+#include "polder/backend/host_kernels.hpp"
 #include "polder/backend/host_memory.hpp"
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/ops/arithmetic.hpp"
@@ -12,7 +13,7 @@
 namespace polder {
 
 /// The slow obvious backend. It needs nothing but a C++20 compiler; every other backend must agree with it.
-struct reference_backend : detail::host_memory {
+struct reference_backend : detail::host_memory, detail::host_kernels {
   template <class Element, access... Modes, class... Ts>
   void map(std::size_t n, const Element& element, stream<Modes, host_space, Ts>... streams) const {
     const auto resolved = resolve(element);
@@ -88,6 +89,6 @@ struct reference_backend : detail::host_memory {
   }
 };
 
-static_assert(matrix_backend<reference_backend>);
+static_assert(kernel_backend<reference_backend>);
 
 }  // namespace polder

@@ -117,4 +117,25 @@ concept matrix_backend = tensor_backend<B> && requires(const B b, const float* a
   b.gemm(transpose::no, transpose::no, n, n, n, 1.0f, a, n, a, n, 0.0f, c, n);
 };
 
+/// K sums at a time, as an index function of a team returns them.
+template <std::size_t K>
+struct several {
+  double values[K] = {};
+  POLDER_HD constexpr several& operator+=(const several& other) {
+    for (std::size_t k = 0; k < K; ++k) values[k] += other.values[k];
+    return *this;
+  }
+};
+
+/// kernel_backend — a matrix backend that runs index functions over its memory, for layers whose work is not element by
+/// element. They hold plain pointers, are named functors marked POLDER_HD, and write each place from one index alone:
+///
+///  1. `b.each(n, f)` calls f(i) for i in [0, n), in any order and at the same time.
+///  2. `b.teams(n, f)` calls f(team, i) for i in [0, n) by a team each:
+///     `team.each(m, g)` calls g(j) for j in [0, m); what it wrote is there for the team's next call;
+///     `team.sum(m, g)` returns the sum of g(j), a double or `several<K>`, to all of the team: the same order of addition
+///     on every call.
+template <class B>
+concept kernel_backend = matrix_backend<B> && requires { typename B::kernels; };
+
 }  // namespace polder

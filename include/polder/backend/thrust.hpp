@@ -17,7 +17,9 @@
 #include <thrust/system/omp/execution_policy.h>
 #endif
 
+#include "polder/backend/cuda_kernels.hpp"
 #include "polder/backend/cuda_passes.hpp"
+#include "polder/backend/host_kernels.hpp"
 #include "polder/backend/host_loops.hpp"
 #include "polder/backend/host_means.hpp"
 #include "polder/backend/host_memory.hpp"
@@ -93,6 +95,21 @@ struct thrust_backend : detail::host_memory {
       for (std::size_t block = 0; block * sum_block < size; ++block) total += sums[block];
     }
     *result.data = total;
+  }
+
+  using kernels = thrust_backend;
+
+  template <class Index>
+  void each(std::size_t n, const Index& f) const {
+    for_blocks(n, [f](std::size_t first, std::size_t count) {
+      for (std::size_t i = first; i < first + count; ++i) f(i);
+    });
+  }
+  template <class Index>
+  void teams(std::size_t n, const Index& f) const {
+    const thrust::counting_iterator<std::size_t> begin(0);
+    thrust::for_each(System::policy(), begin, begin + static_cast<std::ptrdiff_t>(n),
+                     [f](std::size_t i) { f(detail::host_team{}, i); });
   }
 
   /// Takes M doubles of memory for every 4096 elements.
@@ -202,6 +219,25 @@ class thrust_backend<thrust_cuda> {
     queue_->enter();
     detail::map_kernel<<<queue_->blocks_for(n), detail::cuda_threads, 0, cuda_stream()>>>(n, element, streams.data...);
     detail::check_cuda("map", cudaGetLastError());
+  }
+
+  using kernels = thrust_backend;
+
+  template <class Index>
+  void each(std::size_t n, const Index& f) const {
+    if (n == 0) return;
+    queue_->enter();
+    detail::each_kernel<<<queue_->blocks_for(n), detail::cuda_threads, 0, cuda_stream()>>>(n, f);
+    detail::check_cuda("each", cudaGetLastError());
+  }
+  /// A team is a block of threads.
+  template <class Index>
+  void teams(std::size_t n, const Index& f) const {
+    if (n == 0) return;
+    queue_->enter();
+    detail::teams_kernel<<<queue_->blocks_for(n * detail::cuda_threads), detail::cuda_threads, 0, cuda_stream()>>>(n,
+                                                                                                                   f);
+    detail::check_cuda("teams", cudaGetLastError());
   }
 
   /// More than 32 terms cost a copy of their table to the device.

@@ -80,8 +80,6 @@ struct avg_pool {
   [[nodiscard]] std::unique_ptr<operation<T>> bind(binder&, shape in) const {
     return std::make_unique<detail::average<T>>(area(in), in, output(in));
   }
-
- private:
   [[nodiscard]] detail::window area(shape in) const {
     if (size == 0) return {in.height, in.width, std::max(in.height, in.width)};
     return {size, size, stride == 0 ? size : stride};

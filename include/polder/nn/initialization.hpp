@@ -3,7 +3,10 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <span>
 
+#include "polder/core/random.hpp"
 #include "polder/nn/operation.hpp"
 
 namespace polder::nn {
@@ -24,4 +27,20 @@ namespace detail {
 }
 
 }  // namespace detail
+
+/// Fills x, a vector of the binder's layout: each tensor from its layer's distribution, as a function of the seed and
+/// the tensor's place in the layout alone.
+template <class T>
+void draw_initial_values(const binder& names, std::span<T> x, std::uint64_t seed) {
+  const auto& tensors = names.layout().tensors();
+  for (std::size_t t = 0; t < tensors.size(); ++t) {
+    const initial_values first = names.initial()[t];
+    const std::span<T> values = x.subspan(tensors[t].offset, tensors[t].size());
+    random_stream random({.seed = seed, .purpose = purpose::initialization, .step = t});
+    for (T& value : values) {
+      value = static_cast<T>(first.deviation == 0 ? first.mean : first.mean + first.deviation * random.normal());
+    }
+  }
+}
+
 }  // namespace polder::nn

@@ -258,8 +258,6 @@ struct max_pool {
   [[nodiscard]] std::unique_ptr<operation<T>> bind(binder&, shape in) const {
     return std::make_unique<detail::maximum<T>>(area(), in, output(in));
   }
-
- private:
   [[nodiscard]] detail::window area() const { return {size, size, stride == 0 ? size : stride}; }
 };
 

@@ -14,11 +14,11 @@
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
-#include "polder/core/random.hpp"
 #include "polder/nn/batch_objective.hpp"
 #include "polder/nn/bound_network.hpp"
 #include "polder/nn/cross_entropy.hpp"
 #include "polder/nn/evaluation.hpp"
+#include "polder/nn/initialization.hpp"
 #include "polder/nn/kept_hessian.hpp"
 #include "polder/nn/operation.hpp"
 #include "polder/nn/sequential.hpp"
@@ -64,15 +64,7 @@ class model {
   /// in the layout alone.
   void initialize(std::span<T> x, std::uint64_t seed) const {
     self_->check_parameters(x.size());
-    const auto& tensors = layout().tensors();
-    for (std::size_t t = 0; t < tensors.size(); ++t) {
-      const initial_values first = self_->names.initial()[t];
-      const std::span<T> values = x.subspan(tensors[t].offset, tensors[t].size());
-      random_stream random({.seed = seed, .purpose = purpose::initialization, .step = t});
-      for (T& value : values) {
-        value = static_cast<T>(first.deviation == 0 ? first.mean : first.mean + first.deviation * random.normal());
-      }
-    }
+    draw_initial_values(self_->names, x, seed);
   }
 
   /// The mean loss over the batch, and its gradient into g.

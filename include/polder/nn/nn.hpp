@@ -7,6 +7,7 @@
 #include "polder/nn/convolution.hpp"
 #include "polder/nn/cross_entropy.hpp"
 #include "polder/nn/dense.hpp"
+#include "polder/nn/device_model.hpp"
 #include "polder/nn/evaluation.hpp"
 #include "polder/nn/evonorm.hpp"
 #include "polder/nn/group_norm.hpp"

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "polder/backend/tensor_backend.hpp"
+#include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 #include "polder/nn/shape.hpp"
 
@@ -60,7 +61,8 @@ struct tangent {
 /// are free to read all that forward and backward were given, but for what in_place and reads_output give away; an
 /// operation that works in place does not read dy's value either.
 ///
-/// A new kind of layer derives from it; see `layer` for its other half.
+/// A new kind of layer derives from it; see `layer` for its other half. Without tangent calls of its own it trains as any
+/// other, but its network has no exact products with the Hessian.
 template <class T>
 class operation {
  public:
@@ -84,11 +86,22 @@ class operation {
   /// dx = df/dx^T dy (left out where dx is null), and the parameters' gradients.
   virtual void backward(const pass<T>& p, const T* x, const T* y, const T* dy, T* dx, const T* saved) const = 0;
   /// The derivative of y, and of what forward saved. An operation without parameters is never given an x without slope.
-  virtual void tangent_forward(const pass<T>& p, tangent<T> x, const T* y, T* y_slope, const T* saved,
-                               T* saved_slope) const = 0;
+  virtual void tangent_forward(const pass<T>&, tangent<T> /*x*/, const T* /*y*/, T* /*y_slope*/, const T* /*saved*/,
+                               T* /*saved_slope*/) const {
+    no_tangent();
+  }
   /// The derivative of dx and of the parameters' gradients. dx_slope is null where x has no slope.
-  virtual void tangent_backward(const pass<T>& p, tangent<T> x, tangent<T> y, tangent<T> dy, T* dx_slope,
-                                tangent<T> saved) const = 0;
+  virtual void tangent_backward(const pass<T>&, tangent<T> /*x*/, tangent<T> /*y*/, tangent<T> /*dy*/, T* /*dx_slope*/,
+                                tangent<T> /*saved*/) const {
+    no_tangent();
+  }
+
+ private:
+  [[noreturn]] static void no_tangent() {
+    fail<config_error>(
+        "a layer of this network has no tangent_forward and tangent_backward, which exact products with the Hessian "
+        "need: write them, or use central differences");
+  }
 };
 
 /// The distribution of a tensor's first values: normal with this standard deviation around a mean.

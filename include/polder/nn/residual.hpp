@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "polder/core/error.hpp"
 #include "polder/nn/operation.hpp"
@@ -35,15 +36,25 @@ struct residual {
 
 namespace detail {
 
+/// to = a + b, element by element; `to` may be one of them.
+template <class T>
+struct host_addition {
+  void operator()(std::size_t n, const T* a, const T* b, T* to) const {
+    for_vectors<T>(n, [&](auto at) { at.put(to, at.get(a) + at.get(b)); });
+  }
+};
+
 /// The branches write to y and to scratch memory, or to memory of their own where their last layer reads its output in
 /// backward.
-template <class T>
+template <class T, class Addition = host_addition<T>>
 class sum_of_branches final : public operation<T> {
  public:
-  sum_of_branches(binder& b, const residual& layer, shape in, shape out)
-      : body_(layer.body.bind<T>(b, in)), in_(in.size()), out_(out.size()) {
+  /// `bind(sequential, binder, shape)` makes the operation of a branch.
+  template <class Bind>
+  sum_of_branches(binder& b, const residual& layer, shape in, shape out, const Bind& bind, Addition addition = {})
+      : body_(bind(layer.body, b, in)), in_(in.size()), out_(out.size()), add_(std::move(addition)) {
     if (!layer.shortcut.layers().empty()) {
-      shortcut_ = b.inside("shortcut", [&] { return layer.shortcut.bind<T>(b, in); });
+      shortcut_ = b.inside("shortcut", [&] { return bind(layer.shortcut, b, in); });
     }
     if (body_->reads_output()) main_ = padded(out_);
     if (shortcut_ && shortcut_->reads_output()) side_ = padded(out_);
@@ -73,7 +84,7 @@ class sum_of_branches final : public operation<T> {
       shortcut_->forward(rest, x, side, body_state + p.images * body_->saved());
       other = side;
     }
-    for_vectors<T>(p.images * out_, [&](auto at) { at.put(y, at.get(main) + at.get(other)); });
+    add_(p.images * out_, main, other, y);
   }
 
   void backward(const pass<T>& p, const T* x, const T* y, const T* dy, T* dx, const T* saved) const override {
@@ -88,7 +99,7 @@ class sum_of_branches final : public operation<T> {
       other = gradient;
     }
     body_->backward(rest, x, main_ != 0 ? saved : y, dy, dx, body_state);
-    if (dx != nullptr) for_vectors<T>(p.images * in_, [&](auto at) { at.put(dx, at.get(dx) + at.get(other)); });
+    if (dx != nullptr) add_(p.images * in_, dx, other, dx);
   }
 
   void tangent_forward(const pass<T>& p, tangent<T> x, const T* y, T* y_slope, const T* saved,
@@ -109,7 +120,7 @@ class sum_of_branches final : public operation<T> {
       if (main != y_slope) std::copy_n(main, p.images * out_, y_slope);
       return;
     }
-    for_vectors<T>(p.images * out_, [&](auto at) { at.put(y_slope, at.get(main) + at.get(other)); });
+    add_(p.images * out_, main, other, y_slope);
   }
 
   void tangent_backward(const pass<T>& p, tangent<T> x, tangent<T> y, tangent<T> dy, T* dx_slope,
@@ -126,7 +137,7 @@ class sum_of_branches final : public operation<T> {
     }
     body_->tangent_backward(rest, x, main_ != 0 ? saved : y, dy, dx_slope, body_state);
     if (dx_slope == nullptr) return;
-    for_vectors<T>(p.images * in_, [&](auto at) { at.put(dx_slope, at.get(dx_slope) + at.get(other)); });
+    add_(p.images * in_, dx_slope, other, dx_slope);
   }
 
  private:
@@ -138,6 +149,7 @@ class sum_of_branches final : public operation<T> {
 
   std::unique_ptr<operation<T>> body_, shortcut_;
   std::size_t in_, out_;
+  Addition add_;
   std::size_t main_ = 0, side_ = 0;  // numbers per image of the branches' own outputs
 };
 
@@ -145,7 +157,8 @@ class sum_of_branches final : public operation<T> {
 
 template <class T>
 std::unique_ptr<operation<T>> residual::bind(binder& b, shape in) const {
-  return std::make_unique<detail::sum_of_branches<T>>(b, *this, in, output(in));
+  return std::make_unique<detail::sum_of_branches<T>>(
+      b, *this, in, output(in), [](const sequential& s, binder& to, shape of) { return s.bind<T>(to, of); });
 }
 
 }  // namespace polder::nn

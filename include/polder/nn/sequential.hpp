@@ -69,12 +69,15 @@ namespace detail {
 template <class T>
 class chain_of_operations final : public operation<T> {
  public:
-  chain_of_operations(binder& b, const std::vector<layer>& layers, shape in) {
+  /// `bind(layer, binder, shape)` makes the operation of a layer.
+  template <class Bind>
+  chain_of_operations(binder& b, const std::vector<layer>& layers, shape in, const Bind& bind) {
+    require<config_error>(!layers.empty(), "sequential: a network needs at least one layer");
     std::map<std::string_view, int> counts;
     for (const layer& l : layers) {
       const std::size_t parameters = b.layout().size();
       link next;
-      next.work = b.inside(text(l.name(), ++counts[l.name()]), [&] { return l.bind<T>(b, in); });
+      next.work = b.inside(text(l.name(), ++counts[l.name()]), [&] { return bind(l, b, in); });
       next.shares = !links_.empty() && next.work->in_place() && !links_.back().work->reads_output();
       if (!links_.empty()) widest_ = std::max(widest_, padded(in.size()));
       in = l.output(in);
@@ -213,8 +216,8 @@ class chain_of_operations final : public operation<T> {
 
 template <class T>
 std::unique_ptr<operation<T>> sequential::bind(binder& b, shape in) const {
-  require<config_error>(!layers_.empty(), "sequential: a network needs at least one layer");
-  return std::make_unique<detail::chain_of_operations<T>>(b, layers_, in);
+  return std::make_unique<detail::chain_of_operations<T>>(
+      b, layers_, in, [](const layer& l, binder& to, shape of) { return l.bind<T>(to, of); });
 }
 
 }  // namespace polder::nn
