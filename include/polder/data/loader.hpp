@@ -70,19 +70,25 @@ class loader {
     return std::span(order_).subspan(static_cast<std::size_t>(step % steps_per_epoch()) * batch_, batch_);
   }
 
+  /// As many images of the whole data set, drawn with replacement as a function of (seed, worker, step): for measurements
+  /// that must not look at the shard alone.
+  std::span<const std::size_t> probe_indices(std::uint64_t step) {
+    random_stream random({.seed = seed_, .purpose = purpose::probe, .step = step, .worker = worker_});
+    for (std::size_t& image : probe_) image = static_cast<std::size_t>(random.below(all_));
+    return probe_;
+  }
+  /// What is drawn from to change the images of a minibatch, and the random numbers that decide at that step.
+  [[nodiscard]] const augmentation& changes() const { return augment_; }
+  [[nodiscard]] random_key key(std::uint64_t step) const { return augmentation_key(seed_, step, worker_); }
+
   /// Gathers the minibatch of that step; it stays until the next call.
   batch_view<T> select(std::uint64_t step) {
     if (!augment_.changes()) return buffer_.gather(indices(step));
-    const random_key key = augmentation_key(seed_, step, worker_);
+    const random_key key = this->key(step);
     return buffer_.gather(indices(step), [&](std::size_t image) { return change_of(augment_, key, image); });
   }
-  /// Gathers as many images of the whole data set, drawn with replacement as a function of (seed, worker, step), as
-  /// they are, without augmentation: for measurements that must not look at the shard alone.
-  batch_view<T> select_probe(std::uint64_t step) {
-    random_stream random({.seed = seed_, .purpose = purpose::probe, .step = step, .worker = worker_});
-    for (std::size_t& image : probe_) image = static_cast<std::size_t>(random.below(all_));
-    return buffer_.gather(probe_);
-  }
+  /// Gathers the images of probe_indices as they are, without augmentation.
+  batch_view<T> select_probe(std::uint64_t step) { return buffer_.gather(probe_indices(step)); }
   /// What was selected last.
   [[nodiscard]] batch_view<T> batch() const { return buffer_.view(); }
 

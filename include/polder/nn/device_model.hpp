@@ -71,6 +71,8 @@ class device_model {
   [[nodiscard]] std::size_t workspace_bytes() const {
     return numbers_.size() * sizeof(T) + results_.size() * sizeof(double);
   }
+  /// Of a call.
+  [[nodiscard]] std::size_t most_images() const { return options_.most_images; }
   [[nodiscard]] const B& backend() const { return backend_; }
 
   /// The first parameters, on the host: those of nn::model.

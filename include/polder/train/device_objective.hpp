@@ -1,0 +1,84 @@
+// polder — a network and images in a backend's own memory, as a worker's objective and as the test set of a run.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "polder/backend/tensor_backend.hpp"
+#include "polder/core/layout.hpp"
+#include "polder/core/view.hpp"
+#include "polder/data/loader.hpp"
+#include "polder/data/resident.hpp"
+#include "polder/nn/device_model.hpp"
+#include "polder/objective/objective.hpp"
+#include "polder/train/evaluation.hpp"
+
+namespace polder {
+
+/// What a worker minimizes: the loss of `model` on the minibatches that `loader` names, gathered from images that lie in
+/// the memory of the model's backend. The same minibatches, in the same order, with the same changes as the loader's own.
+///
+/// Per step the numbers of the images cross to the backend's memory and one loss comes back, once per evaluation: the
+/// one thing that waits.
+template <class T, kernel_backend B, class... Layers>
+class device_objective {
+ public:
+  using space = typename B::space;
+
+  /// The data set must outlive it. Errors: config_error if the model's most_images is less than the loader's batch, or
+  /// if its input has not the images' shape.
+  device_objective(nn::device_model<T, B, Layers...> model, const data::resident_dataset<T, B>& images,
+                   data::loader<T> loader)
+      : model_(std::move(model)), loader_(std::move(loader)), batch_(images, model_.backend(), loader_.batch_size()) {
+    require<config_error>(loader_.batch_size() <= model_.most_images(), "device_objective: batches of ",
+                          loader_.batch_size(), " images for a model with most_images ", model_.most_images());
+    const data::image_shape& shape = images.shape();
+    require<config_error>(nn::shape{shape.channels, shape.height, shape.width} == model_.input(),
+                          "device_objective: images of ", shape.channels, " x ", shape.height, " x ", shape.width,
+                          " for a model of ", nn::to_string(model_.input()));
+  }
+
+  void select_batch(std::uint64_t step) { batch_.gather(loader_.indices(step), loader_.changes(), loader_.key(step)); }
+  void select_probe(std::uint64_t step) { batch_.gather(loader_.probe_indices(step)); }
+
+  [[nodiscard]] const polder::layout& layout() const { return model_.layout(); }
+  double loss_and_gradient(detail::argument<space, const T> x, detail::argument<space, T> g) const {
+    return model_.loss_and_gradient(x, batch_.images(), batch_.labels(), g);
+  }
+
+ private:
+  nn::device_model<T, B, Layers...> model_;
+  data::loader<T> loader_;
+  data::resident_batch<T, B> batch_;
+};
+
+/// A test set in the memory of a model's backend, as `fit` wants it; for one worker at a time.
+template <class T, kernel_backend B, class... Layers>
+class device_test_set {
+ public:
+  using space = typename B::space;
+
+  /// The data set must outlive it.
+  device_test_set(nn::device_model<T, B, Layers...> model, const data::resident_dataset<T, B>& images)
+      : model_(std::move(model)), size_(images.size()), batch_(images, model_.backend(), model_.most_images()) {}
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] scores score(detail::argument<space, const T> x, std::span<const std::size_t> samples) const {
+    nn::evaluation sum;
+    for (std::size_t first = 0; first < samples.size(); first += model_.most_images()) {
+      batch_.gather(samples.subspan(first, std::min(model_.most_images(), samples.size() - first)));
+      sum += model_.evaluate(x, batch_.images(), batch_.labels());
+    }
+    return {sum.loss_sum, static_cast<double>(sum.correct), static_cast<double>(sum.images)};
+  }
+
+ private:
+  nn::device_model<T, B, Layers...> model_;
+  std::size_t size_;
+  mutable data::resident_batch<T, B> batch_;
+};
+
+}  // namespace polder
