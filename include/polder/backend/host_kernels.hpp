@@ -11,11 +11,11 @@ namespace polder::detail {
 /// A team of one.
 struct host_team {
   template <class Index>
-  void each(std::size_t n, const Index& f) const {
+  POLDER_HD void each(std::size_t n, const Index& f) const {
     for (std::size_t i = 0; i < n; ++i) f(i);
   }
   template <class Index>
-  [[nodiscard]] auto sum(std::size_t n, const Index& f) const {
+  [[nodiscard]] POLDER_HD auto sum(std::size_t n, const Index& f) const {
     std::invoke_result_t<const Index&, std::size_t> total{};
     for (std::size_t i = 0; i < n; ++i) total += f(i);
     return total;
