@@ -1,5 +1,6 @@
 // The contract of a tensor backend, on the host backends.
 #include "contract/backend_suite.hpp"
+#include "contract/kernel_suite.hpp"
 #include "polder/backend/counting.hpp"
 #include "polder/backend/eigen.hpp"
 #include "polder/backend/reference.hpp"
@@ -25,6 +26,11 @@ TEMPLATE_TEST_CASE("a matrix backend multiplies all four cases with any leading 
                    reference_backend, eigen_backend, counting_backend<eigen_backend>) {
   contract::check_gemm<TestType, float>(TestType{});
   contract::check_gemm<TestType, double>(TestType{});
+}
+
+TEMPLATE_TEST_CASE("a host backend meets the obligations of a kernel backend", "[backend]", reference_backend,
+                   eigen_backend) {
+  contract::check_kernel_backend(TestType{});
 }
 
 TEST_CASE("eigen's products have the same bits wherever the matrices lie", "[backend]") {
