@@ -1,20 +1,23 @@
 // A thin layer over CLI11: every option is looked at with our own eyes, so that all errors are one sentence of one form.
+// CLI11 itself takes longer to compile than the options of any program, so command_line.cpp alone includes it.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
+#include <functional>
 #include <limits>
-#include <optional>
+#include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "polder/core/error.hpp"
 #include "train/number.hpp"
 #include "train/usage_error.hpp"
+
+namespace CLI {
+class App;
+}
 
 namespace polder_train {
 
@@ -43,13 +46,8 @@ struct interval {
 class command_line {
  public:
   command_line(const std::string& about, const std::string& program, const std::string& version,
-               const std::string& more)
-      : app_(about, program) {
-    app_.get_formatter()->column_width(32);
-    app_.set_help_flag("-h,--help", "print this and leave");
-    app_.set_version_flag("--version", version, "print the version and leave");
-    app_.footer(more);
-  }
+               const std::string& more);
+  ~command_line();
 
   /// The heading over the options that follow.
   void group(std::string heading) { group_ = std::move(heading); }
@@ -97,67 +95,25 @@ class command_line {
   }
 
   /// A word alone that switches something on.
-  void flag(const std::string& name, bool& to, const std::string& help) {
-    app_.add_flag(name, to, wrapped(help))->group(group_);
-  }
+  void flag(const std::string& name, bool& to, const std::string& help);
   /// The arguments that are no options, one or more.
-  void operands(const std::string& name, std::vector<std::string>& to, const std::string& help) {
-    app_.add_option(name, to, wrapped(help));
-  }
+  void operands(const std::string& name, std::vector<std::string>& to, const std::string& help);
 
   /// Reads the arguments. Prints and leaves for --help and --version. Throws usage_error.
-  void parse(int argc, char** argv) {
-    try {
-      app_.parse(argc, argv);
-    } catch (const CLI::Success& success) {
-      std::exit(app_.exit(success));
-    } catch (const CLI::ExtrasError&) {
-      const std::vector<std::string> unknown = app_.remaining();
-      polder::fail<usage_error>("unknown argument '", unknown.empty() ? "" : unknown.front(), "': ", app_.get_name(),
-                                " --help lists the options");
-    } catch (const CLI::ArgumentMismatch& e) {
-      const std::string_view what = e.what();
-      polder::fail<usage_error>(what.substr(0, what.find(':')), ": allowed: given once, with one value");
-    } catch (const CLI::ParseError& e) {
-      polder::fail<usage_error>(std::string(e.what()));
-    }
-  }
+  void parse(int argc, char** argv);
 
-  [[nodiscard]] bool given(const std::string& name) const { return app_.count(name) > 0; }
-  [[nodiscard]] std::string value(const std::string& name) const { return app_.get_option(name)->results().front(); }
+  [[nodiscard]] bool given(const std::string& name) const;
+  [[nodiscard]] std::string value(const std::string& name) const;
 
  private:
   [[noreturn]] static void reject(const std::string& name, const std::string& given, const std::string& allowed) {
     polder::fail<usage_error>(name, " ", given.empty() ? "''" : given, ": allowed: ", allowed);
   }
 
-  template <class Take>
   void add(const std::string& name, const std::string& type, const std::string& shown, const std::string& help,
-           Take take) {
-    app_.add_option_function<std::string>(name, std::move(take), wrapped(help))
-        ->type_name(type)
-        ->default_str(shown)
-        ->group(group_);
-  }
+           std::function<void(const std::string&)> take);
 
-  /// Lines of at most 80 letters.
-  static std::string wrapped(std::string_view words) {
-    std::string lines;
-    std::size_t used = 0;
-    while (!words.empty()) {
-      const std::string_view next = words.substr(0, words.find(' '));
-      if (used > 0 && used + 1 + next.size() > 80) {
-        lines += '\n';
-        used = 0;
-      }
-      lines += polder::text(used > 0 ? " " : "", next);
-      used += next.size() + (used > 0 ? 1 : 0);
-      words.remove_prefix(std::min(words.size(), next.size() + 1));
-    }
-    return lines;
-  }
-
-  CLI::App app_;
+  std::unique_ptr<CLI::App> app_;
   std::string group_;
 };
 
