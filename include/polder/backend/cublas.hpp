@@ -67,6 +67,7 @@ class cublas_backend : public thrust_backend<thrust_cuda> {
             std::size_t lda, const T* b, std::size_t ldb, T beta, T* c, std::size_t ldc) const {
     static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>, "gemm: float or double");
     if (m == 0 || n == 0) return;
+    enter();
     constexpr cudaDataType_t type = std::is_same_v<T, float> ? CUDA_R_32F : CUDA_R_64F;
     // cuBLAS counts columns first: C^T = op(B)^T op(A)^T
     detail::check_cublas("cublasGemmEx",

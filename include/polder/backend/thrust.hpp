@@ -186,6 +186,8 @@ class thrust_backend<thrust_cuda> {
 
   /// The stream on which the passes run, for libraries that take one.
   [[nodiscard]] cudaStream_t cuda_stream() const { return queue_->stream(); }
+  /// Makes the backend's device the calling thread's, as every pass does: before calls of such a library.
+  void enter() const { queue_->enter(); }
 
   template <class T>
   [[nodiscard]] cuda_buffer<T> zeros(std::size_t n) const {

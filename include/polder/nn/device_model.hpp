@@ -36,11 +36,12 @@ struct device_model_options {
 /// image, so that each layer is one matrix product for the whole batch. Labels are std::int32_t, below classes(); one
 /// that is not makes the loss not-a-number.
 ///
-/// A model holds its workspace and belongs to one worker; nothing is allocated after construction. Its calls are queued
-/// like all calls of the backend; only those that return numbers wait for them.
+/// A model holds its workspace and belongs to one worker; nothing is allocated after construction, except by the
+/// backend's matrix product. Its calls are queued like all calls of the backend; only those that return numbers wait for
+/// them.
 ///
-/// Cost: about three times the operations of the forward pass, and for each convolution its columns written twice and
-/// read three times: kernel² times its input. Launches: a few for each layer.
+/// Cost: about three times the operations of the forward pass. The columns of a convolution, kernel² times its input, are
+/// written and read three times: forward, and for each of the two gradients. Launches: a few for each layer.
 /// Layers of a user's own: a function bind_on<T>(backend, description, binder, shape) beside the description, found by
 /// its arguments, and the description's type among `Layers`.
 /// Errors: config_error for shapes that do not fit and layers without such a function.
