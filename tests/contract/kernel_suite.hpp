@@ -51,7 +51,9 @@ struct row_moments {
 
 template <class B>
 void check_each(const B& b) {
-  for (const std::size_t n : sizes) {
+  std::vector<std::size_t> all = sizes;
+  all.push_back(1'000'003);  // more than the threads of any device at a time
+  for (const std::size_t n : all) {
     const placed<B, double> to(b, std::vector<double>(n, 0.5));
     b.each(n, mark{to.view.data});
     std::vector<double> expected(n);

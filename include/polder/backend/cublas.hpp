@@ -59,7 +59,8 @@ class cublas_handle {
 /// Errors: backend_error with the name of the call and the library's text; config_error for extents above 2^31 - 1.
 class cublas_backend : public thrust_backend<thrust_cuda> {
  public:
-  explicit cublas_backend(product_precision precision = product_precision::fp32)
+  cublas_backend() : cublas_backend(product_precision::fp32) {}
+  explicit cublas_backend(product_precision precision)
       : handle_(std::make_shared<const detail::cublas_handle>(cuda_stream())), precision_(precision) {}
 
   template <class T>

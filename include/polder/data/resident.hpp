@@ -112,6 +112,9 @@ class resident_dataset {
       slopes_ = uploaded(backend, slopes);
       offsets_ = uploaded(backend, offsets);
     }
+    // Workers on other streams must find everything there: the one call that waits.
+    std::int32_t last = 0;
+    backend.to_host(labels_.view().part(size_ - 1, 1).as_const(), std::span<std::int32_t>(&last, 1));
   }
 
   [[nodiscard]] const image_shape& shape() const { return shape_; }

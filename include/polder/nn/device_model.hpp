@@ -36,9 +36,10 @@ struct device_model_options {
 /// image, so that each layer is one matrix product for the whole batch. Labels are std::int32_t, below classes(); one
 /// that is not makes the loss not-a-number.
 ///
-/// A model holds its workspace and belongs to one worker; nothing is allocated after construction, except by the
-/// backend's matrix product. Its calls are queued like all calls of the backend; only those that return numbers wait for
-/// them.
+/// A model holds its workspace and belongs to one worker, and its backend must be a copy of that worker's: on a device,
+/// copies share a stream, and calls on different streams do not wait for each other. Nothing is allocated after
+/// construction, except by the backend's matrix product. Its calls are queued like all calls of the backend; only those
+/// that return numbers wait for them.
 ///
 /// Cost: about three times the operations of the forward pass. The columns of a convolution, kernel² times its input, are
 /// written and read three times: forward, and for each of the two gradients. Launches: a few for each layer.
@@ -86,6 +87,8 @@ class device_model {
   void loss_and_gradient(view<space, const T> x, view<space, const T> images, view<space, const std::int32_t> labels,
                          view<space, T> g, view<space, double> loss) const {
     check_parameters(g.size);
+    require<config_error>(loss.size == 1, "loss_and_gradient: the loss is one number, not ", loss.size,
+                          ": give a view of one double");
     const std::size_t count = count_of(x, images, labels);
     const double scale = 1.0 / static_cast<double>(count);
     const workspace at = workspace_of(count);
@@ -156,6 +159,8 @@ class device_model {
   void check(const sequential& network) const {
     require<config_error>(input_.size() != 0, "device_model: an input of ", to_string(input_), " has no numbers");
     require<config_error>(options_.most_images >= 1, "device_model: most_images 0 must be at least 1");
+    require<config_error>(options_.most_images <= 1'000'000, "device_model: most_images ", options_.most_images,
+                          " must be at most 1000000: it is the largest batch of one call");
     require<config_error>(options_.label_smoothing >= 0 && options_.label_smoothing < 1,
                           "device_model: label_smoothing ", options_.label_smoothing,
                           " must be at least 0 and below 1");

@@ -34,11 +34,14 @@ class device_objective {
                    data::loader<T> loader)
       : model_(std::move(model)), loader_(std::move(loader)), batch_(images, model_.backend(), loader_.batch_size()) {
     require<config_error>(loader_.batch_size() <= model_.most_images(), "device_objective: batches of ",
-                          loader_.batch_size(), " images for a model with most_images ", model_.most_images());
+                          loader_.batch_size(), " images for a model with most_images ", model_.most_images(),
+                          ": set most_images to the batch");
     const data::image_shape& shape = images.shape();
     require<config_error>(nn::shape{shape.channels, shape.height, shape.width} == model_.input(),
                           "device_objective: images of ", shape.channels, " x ", shape.height, " x ", shape.width,
-                          " for a model of ", nn::to_string(model_.input()));
+                          " for a model of ", nn::to_string(model_.input()), ": build it for these images");
+    require<config_error>(images.classes() <= model_.classes(), "device_objective: images of ", images.classes(),
+                          " classes for a model of ", model_.classes(), ": give its last layer as many units");
   }
 
   void select_batch(std::uint64_t step) { batch_.gather(loader_.indices(step), loader_.changes(), loader_.key(step)); }

@@ -41,6 +41,7 @@ class binding {
     return std::make_unique<chain_of_operations<T>>(b, network.layers(), in, *this);
   }
   [[nodiscard]] std::unique_ptr<operation<T>> operator()(const layer& l, binder& b, shape in) const {
+    if (const auto* const inner = l.as<sequential>()) return (*this)(*inner, b, in);
     if (const auto* const blocks = l.as<residual>()) {
       return std::make_unique<sum_of_branches<T, addition<T, B>>>(b, *blocks, in, blocks->output(in), *this,
                                                                   addition<T, B>{backend_});
