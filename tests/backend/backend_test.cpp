@@ -22,10 +22,9 @@ TEMPLATE_TEST_CASE("a host backend meets the obligations of a tensor backend in 
   contract::check_backend<TestType, double>(TestType{});
 }
 
-TEMPLATE_TEST_CASE("a matrix backend multiplies all four cases with any leading dimensions", "[backend]",
-                   reference_backend, eigen_backend, counting_backend<eigen_backend>) {
-  contract::check_gemm<TestType, float>(TestType{});
-  contract::check_gemm<TestType, double>(TestType{});
+TEST_CASE("a counted backend multiplies as the backend that it counts", "[backend]") {
+  contract::check_gemm<counting_backend<eigen_backend>, float>({});
+  contract::check_gemm<counting_backend<eigen_backend>, double>({});
 }
 
 TEMPLATE_TEST_CASE("a host backend meets the obligations of a kernel backend", "[backend]", reference_backend,

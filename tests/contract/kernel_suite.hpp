@@ -96,45 +96,6 @@ void check_teams(const B& b) {
   }
 }
 
-/// As check_gemm, for matrices in the backend's memory.
-template <class B, class T>
-void check_resident_gemm(const B& b) {
-  struct extents {
-    std::size_t m, n, k;
-  };
-  const std::vector<extents> all{{1, 1, 1}, {3, 5, 7}, {1, 40, 30}, {40, 1, 30}, {17, 31, 64}, {64, 48, 100}};
-  for (const auto& [m, n, k] : all) {
-    for (const bool ta : {false, true}) {
-      for (const bool tb : {false, true}) {
-        for (const T beta : {T{0}, T{1}, T(-0.5)}) {
-          const std::size_t lda = (ta ? m : k) + 3, ldb = (tb ? k : n) + 1, ldc = n + 5;
-          const auto left = numbers<T>((ta ? k : m) * lda, 1), right = numbers<T>((tb ? n : k) * ldb, 2);
-          std::vector<T> expected = numbers<T>(m * ldc, 3), start = expected;
-          for (std::size_t i = 0; i < m; ++i) {
-            for (std::size_t j = 0; j < n; ++j) {
-              double dot = 0;
-              for (std::size_t l = 0; l < k; ++l) {
-                dot += static_cast<double>(left[ta ? l * lda + i : i * lda + l]) *
-                       static_cast<double>(right[tb ? j * ldb + l : l * ldb + j]);
-              }
-              T& to = expected[i * ldc + j];
-              to = static_cast<T>(1.25 * dot + static_cast<double>(beta * to));
-              if (beta == T{0}) start[i * ldc + j] = std::numeric_limits<T>::quiet_NaN();
-            }
-          }
-          const placed<B, T> a(b, left), c(b, right), product(b, start);
-          b.gemm(ta ? transpose::yes : transpose::no, tb ? transpose::yes : transpose::no, m, n, k, T(1.25),
-                 static_cast<const T*>(a.view.data), lda, static_cast<const T*>(c.view.data), ldb, beta,
-                 product.view.data, ldc);
-          CAPTURE(m, n, k, ta, tb, beta);
-          CHECK(largest_difference(fetch(b, product.view), expected) <=
-                64 * static_cast<double>(std::numeric_limits<T>::epsilon()) * std::sqrt(1.0 + static_cast<double>(k)));
-        }
-      }
-    }
-  }
-}
-
 /// All obligations of a kernel backend.
 template <class B>
 void check_kernel_backend(const B& b) {
@@ -142,8 +103,8 @@ void check_kernel_backend(const B& b) {
   check_each(b);
   check_teams<B, float>(b);
   check_teams<B, double>(b);
-  check_resident_gemm<B, float>(b);
-  check_resident_gemm<B, double>(b);
+  check_gemm<B, float>(b);
+  check_gemm<B, double>(b);
 }
 
 }  // namespace polder::contract

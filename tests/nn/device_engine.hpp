@@ -107,7 +107,7 @@ void compare(const B& device, const nn::sequential& network, nn::shape in, std::
       const auto first = all.begin() + static_cast<std::ptrdiff_t>(tensor.offset);
       return std::vector<T>(first, first + static_cast<std::ptrdiff_t>(tensor.size()));
     };
-    CHECK(distance(part(found), part(expected)) < 10 * tolerance<T>);
+    CHECK(distance(part(found), part(expected)) < tolerance<T>);
   }
 
   model.logits(at.view().as_const(), shown.view().as_const(), z.view());

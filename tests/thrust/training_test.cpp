@@ -41,9 +41,9 @@ data::dataset pictures() {
   return set;
 }
 
-/// The parameters after two epochs of Q-SADDLe on one worker, with images that are moved and mirrored.
+/// The parameters after `epochs` of Q-SADDLe on one worker, with images that are moved and mirrored.
 template <class Backend>
-std::vector<double> trained(const data::dataset& set) {
+std::vector<double> trained(const data::dataset& set, std::size_t epochs = 2) {
   const Backend backend;
   self<typename Backend::space> alone;
   const auto nobody_else = topology::mixing_matrix::usual(topology::ring(1));
@@ -58,20 +58,23 @@ std::vector<double> trained(const data::dataset& set) {
                      data::loader<double>(set, shard, batch, 3, 0, {.padding = 2, .flip = true}));
   worker one(recipes::q_saddle({.rho = 0.1}), backend, alone, nobody_else, f, std::span<const double>(x),
              {.lr = {.base = 0.1}});
-  while (one.steps() < 2 * count / batch) one.step();
+  while (one.steps() < epochs * count / batch) one.step();
   backend.to_host(one.model(), std::span<double>(x));
   return x;
 }
 
 TEST_CASE("LeNet-5 trains on Thrust's default system as on the reference backend", "[thrust]") {
   const data::dataset set = pictures();
+  const std::vector<double> start = trained<reference_backend>(set, 0);
   const std::vector<double> expected = trained<reference_backend>(set);
   const std::vector<double> found = trained<engine_backend>(set);
-  double gaps = 0, squares = 0;
+  double gaps = 0, squares = 0, moved = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     gaps += (found[i] - expected[i]) * (found[i] - expected[i]);
     squares += expected[i] * expected[i];
+    moved += (expected[i] - start[i]) * (expected[i] - start[i]);
   }
+  CHECK(moved > 1e-4 * squares);
   CHECK(std::sqrt(gaps / squares) < 1e-10);
   CHECK(trained<engine_backend>(set) == found);  // equal input, equal bits
 }

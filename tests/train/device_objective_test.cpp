@@ -10,6 +10,7 @@
 
 #include "polder/backend/eigen.hpp"
 #include "polder/comm/run_workers.hpp"
+#include "polder/comm/self.hpp"
 #include "polder/nn/nn.hpp"
 #include "polder/recipes/q_saddle.hpp"
 #include "polder/topology/graphs.hpp"
@@ -137,14 +138,58 @@ TEST_CASE("a run in a backend's memory ends where the run of the host's engine e
   }
 }
 
-TEST_CASE("a device_objective refuses a model for other images or smaller batches") {
-  const data::dataset set = pictures(workers * images_each);
+TEST_CASE("a device_objective refuses a model and a loader of other images") {
+  const data::dataset set = pictures(workers * images_each), fewer = pictures(30);
   const eigen_backend backend;
-  const data::resident_dataset<double, eigen_backend> resident(set, backend);
-  const auto objective_of = [&](nn::shape input, std::size_t most) {
-    return device_objective(device_model(network(), input, classes, backend, {.most_images = most}), resident,
-                            loader_of(set, 0));
+  const data::resident_dataset<double, eigen_backend> resident(set, backend), other(fewer, backend);
+  const auto model = [&](nn::shape input, std::size_t most, std::size_t scores = classes) {
+    nn::sequential whole{nn::conv2d{.channels = 4, .padding = 1}, nn::dense{.units = scores}};
+    return device_model(whole, input, scores, backend, {.most_images = most});
   };
-  CHECK_THROWS_WITH(objective_of({2, 12, 12}, batch - 1), Catch::Contains("batches of 5") && Catch::Contains("4"));
-  CHECK_THROWS_WITH(objective_of({1, 12, 12}, batch), Catch::Contains("2 x 12 x 12 for a model of 1 x 12 x 12"));
+  const auto objective_of = [&](device_model m) { return device_objective(std::move(m), resident, loader_of(set, 0)); };
+  CHECK_THROWS_WITH(objective_of(model({2, 12, 12}, batch - 1)),
+                    Catch::Contains("batches of 5") && Catch::Contains("most_images 4"));
+  CHECK_THROWS_WITH(objective_of(model({1, 12, 12}, batch)), Catch::Contains("2 x 12 x 12 for a model of 1 x 12 x 12"));
+  CHECK_THROWS_WITH(objective_of(model({2, 12, 12}, batch, 3)), Catch::Contains("4 classes for a model of 3"));
+  CHECK_THROWS_WITH(device_objective(model({2, 12, 12}, batch), other, loader_of(set, 0)),
+                    Catch::Contains("of 80, but 30"));
+  CHECK_THROWS_WITH(device_test_set(model({2, 6, 24}, batch), resident), Catch::Contains("for a model of 2 x 6 x 24"));
+  CHECK_THROWS_WITH(device_test_set(model({2, 12, 12}, batch, 3), resident),
+                    Catch::Contains("4 classes for a model of 3"));
+  const auto early = objective_of(model({2, 12, 12}, batch));
+  std::vector<double> x(early.layout().size()), g(x.size());
+  CHECK_THROWS_WITH(early.loss_and_gradient(x, g), Catch::Contains("call select_batch first"));
+}
+
+namespace {
+
+/// As a device's backend: equal to its copies alone.
+struct queued_backend : eigen_backend {
+  int queue = 0;
+  friend bool operator==(const queued_backend& a, const queued_backend& b) { return a.queue == b.queue; }
+};
+
+}  // namespace
+
+TEST_CASE("a worker and a run refuse an objective and a test set on another stream") {
+  const data::dataset set = pictures(images_each);
+  const queued_backend mine{{}, 1}, other{{}, 2};
+  const data::resident_dataset<double, queued_backend> resident(set, mine);
+  const auto weights = topology::mixing_matrix::usual(topology::ring(1));
+  const auto model = [&](const queued_backend& on) {
+    return nn::device_model<double, queued_backend>(network(), {2, 12, 12}, classes, on, {.most_images = batch});
+  };
+  std::vector<std::size_t> shard(images_each);
+  for (std::size_t i = 0; i < images_each; ++i) shard[i] = i;
+  std::vector<double> x0(model(mine).size());
+  model(mine).initialize(x0, seed);
+  self<> alone;
+  const auto run = [&](const queued_backend& of_objective, const queued_backend& of_tests) {
+    device_objective f(model(of_objective), resident, data::loader<double>(set, shard, batch, seed, 0));
+    worker one(recipes::q_saddle(), mine, alone, weights, f, std::span<const double>(x0), {.lr = {.base = 0.05}});
+    return fit(one, device_test_set(model(of_tests), resident), {.steps_per_epoch = 2, .batch = batch});
+  };
+  CHECK_NOTHROW(run(mine, mine));
+  CHECK_THROWS_WITH(run(other, mine), Catch::Contains("the objective computes on another stream"));
+  CHECK_THROWS_WITH(run(mine, other), Catch::Contains("the test set computes on another stream"));
 }

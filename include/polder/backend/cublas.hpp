@@ -33,21 +33,23 @@ inline void check_cublas(const char* call, cublasStatus_t status) {
 class cublas_handle {
  public:
   explicit cublas_handle(cudaStream_t stream) : space_(workspace_bytes) {
-    check_cublas("cublasCreate", cublasCreate(&handle_));
-    check_cublas("cublasSetStream", cublasSetStream(handle_, stream));
-    check_cublas("cublasSetWorkspace", cublasSetWorkspace(handle_, space_.view().data, workspace_bytes));
+    cublasHandle_t handle = nullptr;
+    check_cublas("cublasCreate", cublasCreate(&handle));
+    handle_.reset(handle);
+    check_cublas("cublasSetStream", cublasSetStream(handle, stream));
+    check_cublas("cublasSetWorkspace", cublasSetWorkspace(handle, space_.view().data, workspace_bytes));
   }
-  cublas_handle(const cublas_handle&) = delete;
-  cublas_handle& operator=(const cublas_handle&) = delete;
-  ~cublas_handle() { (void)cublasDestroy(handle_); }
-  [[nodiscard]] cublasHandle_t get() const { return handle_; }
+  [[nodiscard]] cublasHandle_t get() const { return handle_.get(); }
 
  private:
   /// What cuBLAS asks for by itself on sm_90.
   static constexpr std::size_t workspace_bytes = std::size_t{32} << 20;
 
-  cublasHandle_t handle_ = nullptr;
+  struct release {
+    void operator()(cublasHandle_t handle) const { (void)cublasDestroy(handle); }
+  };
   cuda_buffer<unsigned char> space_;
+  std::unique_ptr<std::remove_pointer_t<cublasHandle_t>, release> handle_;  // goes before its work space
 };
 
 }  // namespace detail

@@ -24,8 +24,6 @@ struct host_team {
 
 /// What makes a matrix backend of the host a kernel_backend.
 struct host_kernels {
-  using kernels = host_kernels;
-
   template <class Index>
   void each(std::size_t n, const Index& f) const {
     host_team{}.each(n, f);

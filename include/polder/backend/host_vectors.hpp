@@ -5,21 +5,10 @@
 #include <cstddef>
 #include <cstring>
 
-#if defined(__SSE2__)
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // of g++ 12 about its own AVX-512 functions
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <immintrin.h>
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
-#endif
-
 #include "polder/backend/host_memory.hpp"
 #include "polder/core/config.hpp"
 #include "polder/ops/arithmetic.hpp"
+#include "polder/ops/intrinsics.hpp"
 
 namespace polder::detail {
 

@@ -127,6 +127,17 @@ struct several {
   }
 };
 
+namespace detail {
+/// Index functions that do nothing, for the concept below.
+struct idle_index {
+  POLDER_HD void operator()(std::size_t) const {}
+};
+struct idle_team_index {
+  template <class Team>
+  POLDER_HD void operator()(const Team&, std::size_t) const {}
+};
+}  // namespace detail
+
 /// kernel_backend — a matrix backend that runs index functions over its memory, for layers whose work is not element by
 /// element. They hold plain pointers, are named functors marked POLDER_HD, and write each place from one index alone:
 ///
@@ -136,6 +147,10 @@ struct several {
 ///     `team.sum(m, g)` returns the sum of g(j), a double or `several<K>`, to all of the team: the same order of addition
 ///     on every call.
 template <class B>
-concept kernel_backend = matrix_backend<B> && requires { typename B::kernels; };
+concept kernel_backend =
+    matrix_backend<B> && requires(const B b, detail::idle_index f, detail::idle_team_index g, std::size_t n) {
+      b.each(n, f);
+      b.teams(n, g);
+    };
 
 }  // namespace polder

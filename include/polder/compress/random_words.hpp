@@ -7,15 +7,7 @@
 
 #if defined(__SSE2__) && !defined(__CUDACC__)
 #define POLDER_LOW_HALF_PRODUCTS 1
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // of g++ 12 about its own AVX-512 functions
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <immintrin.h>
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
+#include "polder/ops/intrinsics.hpp"
 #endif
 
 #include "polder/core/config.hpp"

@@ -1,7 +1,6 @@
 // polder — a minibatch: chosen images, normalized, and their labels, in buffers that are used again and again.
 #pragma once
 
-#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +12,7 @@
 #include "polder/core/error.hpp"
 #include "polder/data/augment.hpp"
 #include "polder/data/dataset.hpp"
+#include "polder/data/pixel_values.hpp"
 
 namespace polder::data {
 
@@ -33,20 +33,8 @@ struct batch_view {
 template <std::floating_point T>
 class batch_buffer {
  public:
-  explicit batch_buffer(const dataset& images, std::size_t capacity = 0) : source_(&images) {
-    check_sizes(images);
-    const bool plain = images.normalization.mean.empty();
-    for (std::size_t c = 0; c < images.shape.channels; ++c) {
-      const double mean = plain ? 0.0 : images.normalization.mean[c];
-      const double deviation = plain ? 1.0 : images.normalization.deviation[c];
-      slopes_.push_back(images.scale / deviation);
-      offsets_.push_back(-mean / deviation);
-      if (!std::holds_alternative<std::vector<std::uint8_t>>(images.pixels)) continue;
-      auto& table = tables_.emplace_back();
-      for (std::size_t value = 0; value < table.size(); ++value) {
-        table[value] = static_cast<T>((static_cast<double>(value) * images.scale - mean) / deviation);
-      }
-    }
+  explicit batch_buffer(const dataset& images, std::size_t capacity = 0)
+      : source_((check_sizes(images), &images)), values_(images) {
     images_.reserve(capacity * images.shape.size());
     labels_.reserve(capacity);
   }
@@ -89,29 +77,21 @@ class batch_buffer {
     const std::size_t width = area / height;
     T* const to = images_.data() + place * source_->shape.size();
     labels_[place] = source_->labels[index];
+    const auto write = [&](const auto& pixels, const auto& value) {
+      const auto* const from = pixels.data() + index * source_->shape.size();
+      for (std::size_t c = 0; c < channels; ++c) {
+        change_plane(change, height, width, from + c * area, to + c * area, [&](auto p) { return value(c, p); });
+      }
+    };
     if (const auto* const raw = std::get_if<std::vector<std::uint8_t>>(&source_->pixels)) {
-      const std::uint8_t* const from = raw->data() + index * source_->shape.size();
-      for (std::size_t c = 0; c < channels; ++c) {
-        const std::array<T, 256>& table = tables_[c];
-        change_plane(change, height, width, from + c * area, to + c * area,
-                     [&table](std::uint8_t pixel) { return table[pixel]; });
-      }
+      write(*raw, detail::byte_pixels<T>{values_.tables.data()});
     } else {
-      const float* const from = std::get<std::vector<float>>(source_->pixels).data() + index * source_->shape.size();
-      for (std::size_t c = 0; c < channels; ++c) {
-        const double slope = slopes_[c];
-        const double offset = offsets_[c];
-        change_plane(change, height, width, from + c * area, to + c * area, [slope, offset](float pixel) {
-          return static_cast<T>(static_cast<double>(pixel) * slope + offset);
-        });
-      }
+      write(std::get<std::vector<float>>(source_->pixels), detail::float_pixels<T>{values_.lines.data()});
     }
   }
 
   const dataset* source_;
-  std::vector<double> slopes_;
-  std::vector<double> offsets_;
-  std::vector<std::array<T, 256>> tables_;
+  detail::pixel_values<T> values_;
   std::vector<T> images_;
   std::vector<std::int32_t> labels_;
 };

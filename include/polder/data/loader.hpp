@@ -56,6 +56,8 @@ class loader {
 
   [[nodiscard]] std::uint64_t steps_per_epoch() const { return shard_.size() / batch_; }
   [[nodiscard]] std::size_t batch_size() const { return batch_; }
+  /// The data set.
+  [[nodiscard]] const dataset& source() const { return buffer_.source(); }
   [[nodiscard]] std::size_t shard_size() const { return shard_.size(); }
 
   /// The images at that step, as indices into the data set.
@@ -84,8 +86,8 @@ class loader {
   /// Gathers the minibatch of that step; it stays until the next call.
   batch_view<T> select(std::uint64_t step) {
     if (!augment_.changes()) return buffer_.gather(indices(step));
-    const random_key key = this->key(step);
-    return buffer_.gather(indices(step), [&](std::size_t image) { return change_of(augment_, key, image); });
+    const random_key keyed = key(step);
+    return buffer_.gather(indices(step), [&](std::size_t image) { return change_of(augment_, keyed, image); });
   }
   /// Gathers the images of probe_indices as they are, without augmentation.
   batch_view<T> select_probe(std::uint64_t step) { return buffer_.gather(probe_indices(step)); }

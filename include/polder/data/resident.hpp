@@ -17,38 +17,17 @@
 #include "polder/core/view.hpp"
 #include "polder/data/augment.hpp"
 #include "polder/data/dataset.hpp"
+#include "polder/data/pixel_values.hpp"
 
 namespace polder::data {
 
 namespace detail {
 
-/// Bytes by a table of 256 values a channel, as batch_buffer has it.
-template <class T>
-struct byte_pixels {
-  const std::uint8_t* pixels;
-  const T* tables;  // (channels, 256)
-
-  [[nodiscard]] POLDER_HD T black(std::size_t channel) const { return tables[channel * 256]; }
-  [[nodiscard]] POLDER_HD T at(std::size_t channel, std::size_t place) const {
-    return tables[channel * 256 + pixels[place]];
-  }
-};
-/// value = pixel · slope + offset of the channel
-template <class T>
-struct float_pixels {
-  const float* pixels;
-  const double *slopes, *offsets;
-
-  [[nodiscard]] POLDER_HD T black(std::size_t channel) const { return static_cast<T>(offsets[channel]); }
-  [[nodiscard]] POLDER_HD T at(std::size_t channel, std::size_t place) const {
-    return static_cast<T>(static_cast<double>(pixels[place]) * slopes[channel] + offsets[channel]);
-  }
-};
-
 /// A team for each image of the batch: draws what is done to it once, then writes its pixels and its label.
-template <class T, class Pixels>
+template <class T, class Value>
 struct gather_images {
-  Pixels from;
+  Value value;  // of a channel's pixel
+  const typename Value::pixel* pixels;
   std::size_t channels, height, width;
   std::size_t count;
   const std::size_t* indices;
@@ -68,9 +47,10 @@ struct gather_images {
       const std::size_t row = h + static_cast<std::size_t>(static_cast<std::ptrdiff_t>(change.down));
       const std::size_t column = w + static_cast<std::size_t>(static_cast<std::ptrdiff_t>(change.right));
       const std::size_t line = ((index * channels + channel) * height + row) * width;
+      const bool inside = row < height && column < width;
+      const std::size_t place = line + (change.mirrored ? width - 1 - column : column);
       images[(channel * count + n) * area + j % area] =
-          row < height && column < width ? from.at(channel, line + (change.mirrored ? width - 1 - column : column))
-                                         : from.black(channel);
+          value(channel, inside ? pixels[place] : typename Value::pixel{});
     });
     team.each(1, [&](std::size_t) { labels[n] = all_labels[index]; });
   }
@@ -92,25 +72,13 @@ class resident_dataset {
       : shape_(images.shape), size_(images.size()), classes_(images.classes) {
     check(images);
     labels_ = uploaded(backend, images.labels);
-    const bool plain = images.normalization.mean.empty();
-    std::vector<double> slopes, offsets;
-    std::vector<T> tables;
-    for (std::size_t c = 0; c < shape_.channels; ++c) {
-      const double mean = plain ? 0.0 : images.normalization.mean[c];
-      const double deviation = plain ? 1.0 : images.normalization.deviation[c];
-      slopes.push_back(images.scale / deviation);
-      offsets.push_back(-mean / deviation);
-      for (std::size_t value = 0; value < 256; ++value) {
-        tables.push_back(static_cast<T>((static_cast<double>(value) * images.scale - mean) / deviation));
-      }
-    }
+    const detail::pixel_values<T> values(images);
+    tables_ = uploaded(backend, values.tables);
+    lines_ = uploaded(backend, values.lines);
     if (const auto* const raw = std::get_if<std::vector<std::uint8_t>>(&images.pixels)) {
       bytes_ = uploaded(backend, *raw);
-      tables_ = uploaded(backend, tables);
     } else {
       floats_ = uploaded(backend, std::get<std::vector<float>>(images.pixels));
-      slopes_ = uploaded(backend, slopes);
-      offsets_ = uploaded(backend, offsets);
     }
     // Workers on other streams must find everything there: the one call that waits.
     std::int32_t last = 0;
@@ -129,11 +97,15 @@ class resident_dataset {
     require<config_error>(images.size == indices.size * shape_.size() && labels.size == indices.size,
                           "gather: ", indices.size, " images give ", indices.size * shape_.size(), " numbers and ",
                           indices.size, " labels, not ", images.size, " and ", labels.size);
+    const auto run = [&](const auto& value, const auto* pixels) {
+      backend.teams(indices.size, detail::gather_images<T, std::decay_t<decltype(value)>>{
+                                      value, pixels, shape_.channels, shape_.height, shape_.width, indices.size,
+                                      indices.data, labels_.view().data, how, key, images.data, labels.data});
+    };
     if (bytes_.size() != 0) {
-      run(backend, detail::byte_pixels<T>{bytes_.view().data, tables_.view().data}, indices, how, key, images, labels);
+      run(detail::byte_pixels<T>{tables_.view().data}, bytes_.view().data);
     } else {
-      run(backend, detail::float_pixels<T>{floats_.view().data, slopes_.view().data, offsets_.view().data}, indices,
-          how, key, images, labels);
+      run(detail::float_pixels<T>{lines_.view().data}, floats_.view().data);
     }
   }
 
@@ -144,13 +116,6 @@ class resident_dataset {
     backend.from_host(std::span<const U>(from), to.view());
     return to;
   }
-  template <class Pixels>
-  void run(const B& backend, const Pixels& pixels, view<space, const std::size_t> indices, const augmentation& how,
-           const random_key& key, view<space, T> images, view<space, std::int32_t> labels) const {
-    backend.teams(indices.size, detail::gather_images<T, Pixels>{pixels, shape_.channels, shape_.height, shape_.width,
-                                                                 indices.size, indices.data, labels_.view().data, how,
-                                                                 key, images.data, labels.data});
-  }
 
   image_shape shape_;
   std::size_t size_;
@@ -159,7 +124,7 @@ class resident_dataset {
   buffer_t<B, std::uint8_t> bytes_;
   buffer_t<B, T> tables_;
   buffer_t<B, float> floats_;
-  buffer_t<B, double> slopes_, offsets_;
+  buffer_t<B, double> lines_;
 };
 
 /// A worker's minibatch in a backend's memory.
@@ -169,6 +134,7 @@ class resident_batch {
   using space = typename B::space;
 
   /// The data set must outlive it. Errors: config_error for a batch of 0.
+  resident_batch(const resident_dataset<T, B>&&, const B&, std::size_t) = delete;
   resident_batch(const resident_dataset<T, B>& images, const B& backend, std::size_t most_images)
       : source_(&images),
         backend_(backend),
@@ -181,13 +147,14 @@ class resident_batch {
   /// Gathers the images with these numbers; with an augmentation, changed by the random numbers of `key`.
   void gather(std::span<const std::size_t> indices, const augmentation& how = {}, const random_key& key = {}) {
     require<config_error>(!indices.empty() && indices.size() <= indices_.size(), "a batch of ", indices.size(),
-                          " images, but there is memory for 1 to ", indices_.size());
+                          " images, but there is memory for 1 to ", indices_.size(),
+                          ": make the resident_batch for the largest one");
     const std::size_t greatest = std::ranges::max(indices);
     require<config_error>(greatest < source_->size(), "there is no image ", greatest, " among ", source_->size());
     count_ = indices.size();
     backend_.from_host(indices, indices_.view().part(0, count_));
-    source_->gather(backend_, indices_.view().part(0, count_).as_const(), how, key, writable_images(),
-                    labels_.view().part(0, count_));
+    source_->gather(backend_, indices_.view().part(0, count_).as_const(), how, key,
+                    images_.view().part(0, count_ * source_->shape().size()), labels_.view().part(0, count_));
   }
 
   /// (channels, count, height, width), as nn::device_model takes them
@@ -196,8 +163,6 @@ class resident_batch {
   [[nodiscard]] std::size_t size() const { return count_; }
 
  private:
-  [[nodiscard]] view<space, T> writable_images() { return images_.view().part(0, count_ * source_->shape().size()); }
-
   const resident_dataset<T, B>* source_;
   B backend_;
   buffer_t<B, std::size_t> indices_;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "polder/core/error.hpp"
+#include "polder/nn/classifier.hpp"
 #include "polder/nn/linearization.hpp"
 #include "polder/nn/operation.hpp"
 #include "polder/nn/sequential.hpp"
@@ -43,16 +44,10 @@ class bound_network {
         curved_pool(curved_chunk * (linearized.fixed() + linearized.moving()) + linearized.scratch(curved_chunk),
                     options.concurrency) {}
 
-  void check_parameters(std::size_t count) const {
-    require<config_error>(count == size(), "model: a vector of ", count, " numbers was given where the model has ",
-                          size(), " parameters");
-  }
+  void check_parameters(std::size_t count) const { detail::check_parameters("model", count, size()); }
   [[nodiscard]] std::size_t count_of(std::span<const T> x, std::span<const T> images) const {
     check_parameters(x.size());
-    require<config_error>(!images.empty() && images.size() % input.size() == 0, "model: ", images.size(),
-                          " numbers are not a batch of images of ", to_string(input), " = ", input.size(),
-                          " numbers each");
-    return images.size() / input.size();
+    return images_in("model", images.size(), input);
   }
   template <class Label>
   void check_labels(std::size_t count, std::span<const Label> labels) const {
@@ -85,13 +80,7 @@ class bound_network {
   }
   static const sequential& checked(const sequential& network, shape input, std::size_t classes,
                                    const model_options& options) {
-    require<config_error>(input.size() != 0, "model: an input of ", to_string(input), " has no numbers");
-    require<config_error>(options.label_smoothing >= 0 && options.label_smoothing < 1, "model: label_smoothing ",
-                          options.label_smoothing, " must be at least 0 and below 1");
-    const shape output = network.output(input);
-    require<config_error>(output == shape{classes, 1, 1}, "model: the network gives ", to_string(output),
-                          " for an input of ", to_string(input), ", not one score for each of ", classes,
-                          " classes: end it with dense{.units = ", classes, "}");
+    check_classifier("model", network, input, classes, options.label_smoothing);
     return network;
   }
 

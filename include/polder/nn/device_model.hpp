@@ -12,6 +12,7 @@
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
+#include "polder/nn/classifier.hpp"
 #include "polder/nn/device/binding.hpp"
 #include "polder/nn/device/loss.hpp"
 #include "polder/nn/evaluation.hpp"
@@ -157,28 +158,15 @@ class device_model {
   }
 
   void check(const sequential& network) const {
-    require<config_error>(input_.size() != 0, "device_model: an input of ", to_string(input_), " has no numbers");
+    detail::check_classifier("device_model", network, input_, classes_, options_.label_smoothing);
     require<config_error>(options_.most_images >= 1, "device_model: most_images 0 must be at least 1");
     require<config_error>(options_.most_images <= 1'000'000, "device_model: most_images ", options_.most_images,
                           " must be at most 1000000: it is the largest batch of one call");
-    require<config_error>(options_.label_smoothing >= 0 && options_.label_smoothing < 1,
-                          "device_model: label_smoothing ", options_.label_smoothing,
-                          " must be at least 0 and below 1");
-    const shape output = network.output(input_);
-    require<config_error>(output == shape{classes_, 1, 1}, "device_model: the network gives ", to_string(output),
-                          " for an input of ", to_string(input_), ", not one score for each of ", classes_,
-                          " classes: end it with dense{.units = ", classes_, "}");
   }
-  void check_parameters(std::size_t count) const {
-    require<config_error>(count == size(), "device_model: a vector of ", count,
-                          " numbers was given where the model has ", size(), " parameters");
-  }
+  void check_parameters(std::size_t count) const { detail::check_parameters("device_model", count, size()); }
   [[nodiscard]] std::size_t count_of(view<space, const T> x, view<space, const T> images) const {
     check_parameters(x.size);
-    const std::size_t count = images.size / input_.size();
-    require<config_error>(count >= 1 && images.size % input_.size() == 0, "device_model: ", images.size,
-                          " numbers are not a batch of images of ", to_string(input_), " = ", input_.size(),
-                          " numbers each");
+    const std::size_t count = detail::images_in("device_model", images.size, input_);
     require<config_error>(count <= options_.most_images, "device_model: a batch of ", count,
                           " images, but most_images is ", options_.most_images, ": set it to the largest batch");
     return count;

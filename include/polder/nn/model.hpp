@@ -127,7 +127,8 @@ class model {
                           labels.size());
     const auto lease = self_->pool.borrow();
     for_chunks(x, images, *lease, [&](const pass<T>& p, std::size_t first, const T*, const T* z, T*, T*) {
-      for (std::size_t i = 0; i < p.images; ++i) labels[first + i] = static_cast<Label>(best(z + i * classes()));
+      for (std::size_t i = 0; i < p.images; ++i)
+        labels[first + i] = static_cast<Label>(best_class(classes(), z + i * classes()));
     });
   }
 
@@ -196,8 +197,6 @@ class model {
  private:
   using body = detail::bound_network<T, B>;
 
-  std::size_t best(const T* z) const { return static_cast<std::size_t>(std::max_element(z, z + classes()) - z); }
-
   template <class Label>
   evaluation evaluate(std::span<const T> x, std::span<const T> images, std::span<const Label> labels,
                       double smoothing) const {
@@ -209,7 +208,7 @@ class model {
         const auto label = static_cast<std::size_t>(labels[first + i]);
         const T* const scores = z + i * classes();
         result.loss_sum += softmax_cross_entropy<T>(classes(), scores, label, smoothing, 1.0, nullptr);
-        result.correct += best(scores) == label ? 1 : 0;
+        result.correct += best_class(classes(), scores) == label ? 1 : 0;
       }
     });
     return result;

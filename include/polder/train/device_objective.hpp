@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "polder/backend/tensor_backend.hpp"
+#include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 #include "polder/core/view.hpp"
 #include "polder/data/loader.hpp"
@@ -17,6 +18,21 @@
 #include "polder/train/evaluation.hpp"
 
 namespace polder {
+
+namespace detail {
+
+/// Throws config_error unless the model takes such images and has a score for each of their classes.
+template <class Model, class Images>
+void require_fitting(const char* who, const Model& model, const Images& images) {
+  const data::image_shape& shape = images.shape();
+  require<config_error>(nn::shape{shape.channels, shape.height, shape.width} == model.input(), who, ": images of ",
+                        shape.channels, " x ", shape.height, " x ", shape.width, " for a model of ",
+                        nn::to_string(model.input()), ": build it for these images");
+  require<config_error>(images.classes() <= model.classes(), who, ": images of ", images.classes(),
+                        " classes for a model of ", model.classes(), ": give its last layer as many units");
+}
+
+}  // namespace detail
 
 /// What a worker minimizes: the loss of `model` on the minibatches that `loader` names, gathered from images that lie in
 /// the memory of the model's backend. The same minibatches, in the same order, with the same changes as the loader's own.
@@ -28,27 +44,28 @@ class device_objective {
  public:
   using space = typename B::space;
 
-  /// The data set must outlive it. Errors: config_error if the model's most_images is less than the loader's batch, or
-  /// if its input has not the images' shape.
+  /// The data set must outlive it, and be a copy of the loader's. Errors: config_error if it is not as large, if the
+  /// model's most_images is less than the loader's batch, or if its input or classes are not those of the images.
   device_objective(nn::device_model<T, B, Layers...> model, const data::resident_dataset<T, B>& images,
                    data::loader<T> loader)
       : model_(std::move(model)), loader_(std::move(loader)), batch_(images, model_.backend(), loader_.batch_size()) {
     require<config_error>(loader_.batch_size() <= model_.most_images(), "device_objective: batches of ",
                           loader_.batch_size(), " images for a model with most_images ", model_.most_images(),
                           ": set most_images to the batch");
-    const data::image_shape& shape = images.shape();
-    require<config_error>(nn::shape{shape.channels, shape.height, shape.width} == model_.input(),
-                          "device_objective: images of ", shape.channels, " x ", shape.height, " x ", shape.width,
-                          " for a model of ", nn::to_string(model_.input()), ": build it for these images");
-    require<config_error>(images.classes() <= model_.classes(), "device_objective: images of ", images.classes(),
-                          " classes for a model of ", model_.classes(), ": give its last layer as many units");
+    detail::require_fitting("device_objective", model_, images);
+    require<config_error>(loader_.source().size() == images.size() && loader_.source().shape == images.shape(),
+                          "device_objective: the loader names images of a data set of ", loader_.source().size(),
+                          ", but ", images.size(), " lie in the backend's memory: upload the loader's own data set");
   }
+  device_objective(nn::device_model<T, B, Layers...>, const data::resident_dataset<T, B>&&, data::loader<T>) = delete;
 
   void select_batch(std::uint64_t step) { batch_.gather(loader_.indices(step), loader_.changes(), loader_.key(step)); }
   void select_probe(std::uint64_t step) { batch_.gather(loader_.probe_indices(step)); }
 
+  [[nodiscard]] const B& backend() const { return model_.backend(); }
   [[nodiscard]] const polder::layout& layout() const { return model_.layout(); }
   double loss_and_gradient(detail::argument<space, const T> x, detail::argument<space, T> g) const {
+    require<config_error>(batch_.size() != 0, "device_objective: there is no minibatch yet: call select_batch first");
     return model_.loss_and_gradient(x, batch_.images(), batch_.labels(), g);
   }
 
@@ -64,10 +81,14 @@ class device_test_set {
  public:
   using space = typename B::space;
 
-  /// The data set must outlive it.
+  /// The data set must outlive it. Errors: config_error if the model's input or classes are not those of the images.
   device_test_set(nn::device_model<T, B, Layers...> model, const data::resident_dataset<T, B>& images)
-      : model_(std::move(model)), size_(images.size()), batch_(images, model_.backend(), model_.most_images()) {}
+      : model_(std::move(model)), size_(images.size()), batch_(images, model_.backend(), model_.most_images()) {
+    detail::require_fitting("device_test_set", model_, images);
+  }
+  device_test_set(nn::device_model<T, B, Layers...>, const data::resident_dataset<T, B>&&) = delete;
 
+  [[nodiscard]] const B& backend() const { return model_.backend(); }
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] scores score(detail::argument<space, const T> x, std::span<const std::size_t> samples) const {
     nn::evaluation sum;

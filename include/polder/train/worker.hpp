@@ -23,6 +23,7 @@
 #include "polder/objective/finite.hpp"
 #include "polder/objective/objective.hpp"
 #include "polder/objective/parameters.hpp"
+#include "polder/objective/same_queue.hpp"
 #include "polder/ops/arithmetic.hpp"
 #include "polder/ops/update.hpp"
 #include "polder/topology/mixing_matrix.hpp"
@@ -106,6 +107,7 @@ class worker {
         g_(backend_.template zeros<T>(x0.size())),
         squared_norm_(backend_.template zeros<double>(1)),
         guard_(comm) {
+    detail::require_same_queue(f, backend_, "objective");
     require<config_error>(!x0.empty(), "a worker needs at least 1 parameter");
     require<config_error>(weights.size() == comm.size(), "the mixing matrix is for ", weights.size(),
                           " workers but the communicator has ", comm.size());

@@ -34,28 +34,6 @@ struct batch_groups {
   }
 };
 
-/// mean and r = 1 / sqrt(var + epsilon) of each group, in turns.
-template <class T>
-struct group_statistics {
-  batch_groups of;
-  double epsilon;
-  const T* x;
-  T* saved;
-  template <class Team>
-  POLDER_HD void operator()(const Team& team, std::size_t i) const {
-    const auto n = static_cast<double>(of.size());
-    const double mean = team.sum(of.size(), [&](std::size_t j) { return static_cast<double>(x[of.place(i, j)]); }) / n;
-    const double variance = team.sum(of.size(), [&](std::size_t j) {
-      const double gap = static_cast<double>(x[of.place(i, j)]) - mean;
-      return gap * gap;
-    }) / n;
-    team.each(1, [&](std::size_t) {
-      saved[2 * i] = static_cast<T>(mean);
-      saved[2 * i + 1] = static_cast<T>(1.0 / std::sqrt(variance + epsilon));
-    });
-  }
-};
-
 /// What both normalizations hold of their parameters and gradients; null where there are none.
 template <class T>
 struct norm_parameters {
@@ -67,17 +45,41 @@ struct norm_parameters {
   [[nodiscard]] POLDER_HD T beta_of(std::size_t channel) const { return beta == nullptr ? T{0} : beta[channel]; }
 };
 
-/// y = gamma (x - mean) r + beta
-template <class T>
-struct normalize {
+/// mean and r = 1 / sqrt(var + epsilon) of each group, saved in turns, and y = formula(channel, x, mean, r).
+template <class T, class Formula>
+struct normalize_groups {
   batch_groups of;
+  Formula formula;
+  double epsilon;
+  const T* x;
+  T *saved, *y;
+  template <class Team>
+  POLDER_HD void operator()(const Team& team, std::size_t i) const {
+    const auto n = static_cast<double>(of.size());
+    const double center =
+        team.sum(of.size(), [&](std::size_t j) { return static_cast<double>(x[of.place(i, j)]); }) / n;
+    const double squares = team.sum(of.size(), [&](std::size_t j) {
+      const double gap = static_cast<double>(x[of.place(i, j)]) - center;
+      return gap * gap;
+    });
+    const T mean = static_cast<T>(center), r = static_cast<T>(1.0 / std::sqrt(squares / n + epsilon));
+    team.each(of.size(), [&](std::size_t j) {
+      const std::size_t k = of.place(i, j);
+      y[k] = formula(of.channel(i, j), x[k], mean, r);
+    });
+    team.each(1, [&](std::size_t) {
+      saved[2 * i] = mean;
+      saved[2 * i + 1] = r;
+    });
+  }
+};
+
+/// gamma (x - mean) r + beta
+template <class T>
+struct normalized {
   norm_parameters<T> parameters;
-  const T *x, *saved;
-  T* y;
-  POLDER_HD void operator()(std::size_t k) const {
-    const std::size_t channel = k / (of.images * of.pixels);
-    const T* const moments = saved + 2 * of.group_of(channel, k % (of.images * of.pixels));
-    y[k] = (x[k] - moments[0]) * (moments[1] * parameters.gamma_of(channel)) + parameters.beta_of(channel);
+  POLDER_HD T operator()(std::size_t channel, T x, T mean, T r) const {
+    return (x - mean) * (r * parameters.gamma_of(channel)) + parameters.beta_of(channel);
   }
 };
 /// With n = (x - mean) r and dn = gamma dy: dx = r (dn - mean(dn) - n mean(dn n)).
@@ -130,17 +132,12 @@ template <class T>
   return static_cast<T>(1.0 / (1.0 + std::exp(-static_cast<double>(x))));
 }
 
-/// y = gamma x sigmoid(v x) r + beta
+/// gamma x sigmoid(v x) r + beta
 template <class T>
-struct evolve {
-  batch_groups of;
+struct evolved {
   norm_parameters<T> parameters;
-  const T *x, *saved;
-  T* y;
-  POLDER_HD void operator()(std::size_t k) const {
-    const std::size_t channel = k / (of.images * of.pixels);
-    const T r = saved[2 * of.group_of(channel, k % (of.images * of.pixels)) + 1];
-    y[k] = parameters.gamma[channel] * r * (x[k] * sigmoid(parameters.v[channel] * x[k])) + parameters.beta[channel];
+  POLDER_HD T operator()(std::size_t channel, T x, T, T r) const {
+    return parameters.gamma[channel] * r * (x * sigmoid(parameters.v[channel] * x)) + parameters.beta[channel];
   }
 };
 /// dx = gamma r dy (s + v x s (1 - s)) - r³ (x - mean) / N · the group's sum of gamma dy x s
@@ -192,7 +189,7 @@ struct evolve_parameters {
 };
 
 /// Both: they differ in their kernels and in v.
-template <class T, kernel_backend B, template <class> class Forward, template <class> class Back,
+template <class T, kernel_backend B, template <class> class Formula, template <class> class Back,
           template <class> class Parameters>
 class normalization final : public operation<T> {
  public:
@@ -212,8 +209,7 @@ class normalization final : public operation<T> {
 
   void forward(const pass<T>& p, const T* x, T* y, T* saved) const override {
     const batch_groups of = of_batch(p.images);
-    backend_.teams(p.images * of.groups, group_statistics<T>{of, epsilon_, x, saved});
-    backend_.each(p.images * in_.size(), Forward<T>{of, parameters(p), x, saved, y});
+    backend_.teams(p.images * of.groups, normalize_groups<T, Formula<T>>{of, {parameters(p)}, epsilon_, x, saved, y});
   }
   void backward(const pass<T>& p, const T* x, const T*, const T* dy, T* dx, const T* saved) const override {
     const batch_groups of = of_batch(p.images);
@@ -256,13 +252,13 @@ class normalization final : public operation<T> {
 template <class T, kernel_backend B>
 [[nodiscard]] std::unique_ptr<operation<T>> bind_on(const B& backend, const group_norm& layer, binder& b, shape in) {
   using namespace detail::device;
-  return std::make_unique<normalization<T, B, normalize, normalize_back, normalize_parameters>>(
+  return std::make_unique<normalization<T, B, normalized, normalize_back, normalize_parameters>>(
       backend, b, in, detail::channel_groups(in, layer.groups, "group_norm"), layer.epsilon, layer.affine, false);
 }
 template <class T, kernel_backend B>
 [[nodiscard]] std::unique_ptr<operation<T>> bind_on(const B& backend, const evonorm_s0& layer, binder& b, shape in) {
   using namespace detail::device;
-  return std::make_unique<normalization<T, B, evolve, evolve_back, evolve_parameters>>(
+  return std::make_unique<normalization<T, B, evolved, evolve_back, evolve_parameters>>(
       backend, b, in, detail::channel_groups(in, layer.groups, "evonorm_s0"), layer.epsilon, true, true);
 }
 

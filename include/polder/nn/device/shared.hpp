@@ -53,12 +53,4 @@ struct transpose_channels {
   }
 };
 
-/// The same numbers at another place.
-template <class T>
-struct copy_numbers {
-  const T* from;
-  T* to;
-  POLDER_HD void operator()(std::size_t i) const { to[i] = from[i]; }
-};
-
 }  // namespace polder::nn::detail::device
