@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -9,7 +10,6 @@
 #include <exception>
 #include <span>
 #include <string>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -126,12 +126,12 @@ class in_process {
     double* const partial = shared.partial.template get<double>();
     const slice own = slice_of(x.size, size(), rank_);
     if (own.size != 0) {
-      auto& slices = std::get<std::vector<view<Space, const T>>>(slices_);
-      slices.clear();
-      for (const detail::reduction_input& input : shared.inputs) {
-        slices.emplace_back(static_cast<const T*>(input.data) + own.offset, own.size);
+      std::array<view<Space, const T>, in_process_group<Space>::most_workers> slices;
+      for (std::size_t k = 0; k < workers; ++k) {
+        slices[k] = {static_cast<const T*>(shared.inputs[k].data) + own.offset, own.size};
       }
-      backend.mean_with_gaps(std::span<const view<Space, const T>>(slices), view<Space, T>(mean + own.offset, own.size),
+      backend.mean_with_gaps(std::span<const view<Space, const T>>(slices.data(), workers),
+                             view<Space, T>(mean + own.offset, own.size),
                              view<Space, double>(partial + workers * static_cast<std::size_t>(rank_), workers));
     }
     reading.end();
@@ -408,7 +408,6 @@ class in_process {
   std::vector<incoming> receives_;
   std::vector<message> messages_;
   std::vector<detail::publication*> sources_;
-  std::tuple<std::vector<view<Space, const float>>, std::vector<view<Space, const double>>> slices_;
 };
 
 static_assert(communicator<in_process<>>);

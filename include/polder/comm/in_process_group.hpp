@@ -7,7 +7,6 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <exception>
 #include <mutex>
 #include <utility>
@@ -112,9 +111,10 @@ class in_process_group {
 
   explicit in_process_group(int workers, std::chrono::milliseconds deadline = default_deadline)
       : deadline_((detail::check_workers("in_process_group", workers, most_workers), deadline)),
+        boxes_(static_cast<std::size_t>(workers)),
         meeting_(static_cast<std::size_t>(workers)),
         mean_(static_cast<std::size_t>(workers)) {
-    for (int rank = 0; rank < workers; ++rank) boxes_.emplace_back(static_cast<std::size_t>(workers));
+    for (detail::mailbox& b : boxes_) b.from.resize(boxes_.size());
   }
 
   [[nodiscard]] int size() const { return static_cast<int>(boxes_.size()); }
@@ -145,7 +145,7 @@ class in_process_group {
   }
 
   std::chrono::milliseconds deadline_;
-  std::deque<detail::mailbox> boxes_;  // [workers]
+  std::vector<detail::mailbox> boxes_;  // [workers]; never resized, a mailbox cannot move
   detail::meeting_point meeting_;
   detail::shared_mean mean_;
   detail::first_failure failure_;

@@ -7,7 +7,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <mutex>
 #include <vector>
 
@@ -81,8 +81,6 @@ class delivery_queue {
 /// One worker's mailbox. Its owner is the only one that waits on `news`, and whoever changes something wakes it only
 /// when all that it waits for is there: one wake-up a round, whatever the number of neighbors.
 struct alignas(64) mailbox {
-  explicit mailbox(std::size_t workers) : from(workers) {}
-
   std::mutex mutex;  // guards `from` and `missing`
   std::condition_variable news;
   std::vector<delivery_queue> from;  // [workers], by sender
@@ -91,7 +89,7 @@ struct alignas(64) mailbox {
   std::atomic<bool> awaits_readers = false;
   std::atomic<bool> gone = false;  // the owner has finished: it will neither send nor read
 
-  std::deque<publication> published;  // the owner's alone, but for the counters; a deque never moves its elements
+  std::list<publication> published;  // the owner's alone, but for the counters; a list never moves its elements
 
   /// Puts a message into the queue of its sender and wakes the owner if it was the last one missing.
   void deliver(const delivery& d) {

@@ -7,6 +7,7 @@
 #include <exception>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "polder/comm/communicator.hpp"
 #include "polder/core/error.hpp"
@@ -110,9 +111,9 @@ class kept_memory {
     if (doubles > doubles_) {
       owner_.reset();
       doubles_ = 0;
-      using buffer = typename Backend::template buffer<double>;
-      auto owner = std::make_shared<buffer>(backend.template zeros<double>(doubles));
-      data_ = owner->view().data;
+      auto owner =
+          std::make_unique<holder<typename Backend::template buffer<double>>>(backend.template zeros<double>(doubles));
+      data_ = owner->memory.view().data;
       owner_ = std::move(owner);
       doubles_ = doubles;
     }
@@ -124,7 +125,19 @@ class kept_memory {
   }
 
  private:
-  std::shared_ptr<void> owner_;
+  struct anything {
+    anything() = default;
+    anything(const anything&) = delete;
+    anything& operator=(const anything&) = delete;
+    virtual ~anything() = default;
+  };
+  template <class Buffer>
+  struct holder : anything {
+    explicit holder(Buffer m) : memory(std::move(m)) {}
+    Buffer memory;
+  };
+
+  std::unique_ptr<anything> owner_;
   double* data_ = nullptr;
   std::size_t doubles_ = 0;
 };

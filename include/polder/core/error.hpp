@@ -1,6 +1,8 @@
 // polder — the errors it throws. Each message names the value that is wrong and what to do about it.
 #pragma once
 
+#include <cstddef>
+#include <initializer_list>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -39,20 +41,74 @@ struct non_finite_error : error {
 
 namespace detail {
 
-inline void append(std::string& to, std::string_view text) { to += text; }
-inline void append(std::string& to, char c) { to += c; }
-template <class Number>
-  requires std::is_arithmetic_v<Number>
-void append(std::string& to, Number number) {
-  if constexpr (std::is_same_v<Number, bool>) {
-    to += number ? "true" : "false";
-  } else if constexpr (std::is_floating_point_v<Number>) {
-    char digits[40];
-    const int length = __builtin_snprintf(digits, sizeof digits, "%.6g", static_cast<double>(number));
-    to.append(digits, static_cast<std::size_t>(length));
-  } else {
-    to += std::to_string(number);
+// A piece of a text. The pieces lose their types here, so that what puts them together is compiled once, and not once
+// for every list of types.
+class piece {
+ public:
+  // Implicit, all of them: a call lists what it has.
+  piece(std::string_view text) : text_(text) {}
+  piece(const std::string& text) : text_(text) {}
+  piece(const char* text) : text_(text) {}
+  piece(bool truth) : text_(truth ? "true" : "false") {}
+  piece(char c) : of_(a::letter), letter_(c) {}
+  template <class Number>
+    requires std::is_arithmetic_v<Number>
+  piece(Number number) {
+    if constexpr (std::is_floating_point_v<Number>) {
+      of_ = a::fraction;
+      fraction_ = static_cast<double>(number);
+    } else if constexpr (std::is_signed_v<Number>) {
+      of_ = a::whole;
+      whole_ = number;
+    } else {
+      of_ = a::count;
+      count_ = number;
+    }
   }
+
+  void append_to(std::string& s) const {
+    switch (of_) {
+      case a::text:
+        s += text_;
+        break;
+      case a::letter:
+        s += letter_;
+        break;
+      case a::whole:
+        s += std::to_string(whole_);
+        break;
+      case a::count:
+        s += std::to_string(count_);
+        break;
+      case a::fraction:
+        char digits[40];
+        const int length = __builtin_snprintf(digits, sizeof digits, "%.6g", fraction_);
+        s.append(digits, static_cast<std::size_t>(length));
+        break;
+    }
+  }
+
+ private:
+  enum class a { text, letter, whole, count, fraction };
+  a of_ = a::text;
+  std::string_view text_;
+  union {
+    char letter_;
+    long long whole_ = 0;
+    unsigned long long count_;
+    double fraction_;
+  };
+};
+
+inline std::string joined(std::initializer_list<piece> pieces) {
+  std::string whole;
+  for (const piece& p : pieces) p.append_to(whole);
+  return whole;
+}
+
+template <class Error>
+[[noreturn]] void fail_with(std::initializer_list<piece> pieces) {
+  throw Error(joined(pieces));
 }
 
 }  // namespace detail
@@ -61,22 +117,20 @@ void append(std::string& to, Number number) {
 /// floating point).
 template <class... Pieces>
 [[nodiscard]] std::string text(const Pieces&... pieces) {
-  std::string whole;
-  (detail::append(whole, pieces), ...);
-  return whole;
+  return detail::joined({pieces...});
 }
 
 /// Throws `Error` with the text of all pieces.
 template <class Error, class... Pieces>
 [[noreturn]] void fail(const Pieces&... pieces) {
-  throw Error(text(pieces...));
+  detail::fail_with<Error>({pieces...});
 }
 
 /// Throws `Error` with the text of all pieces unless `condition` holds. The pieces are put together only then.
 template <class Error, class... Pieces>
 void require(bool condition, const Pieces&... pieces) {
   if (!condition) [[unlikely]] {
-    fail<Error>(pieces...);
+    detail::fail_with<Error>({pieces...});
   }
 }
 

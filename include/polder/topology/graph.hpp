@@ -28,6 +28,27 @@ struct edge {
 /// More workers than this are taken for a mistake (a stray number in a file), not for a graph.
 inline constexpr int max_workers = 65536;
 
+namespace detail {
+
+// The edges in ascending order, by counting: each of the two passes keeps the order of the one before it. Ranks must
+// lie in [0, workers). Cost: O(workers + edges).
+inline std::vector<edge> ascending(int workers, const std::vector<edge>& edges) {
+  std::vector<std::vector<int>> into(static_cast<std::size_t>(workers));
+  std::vector<std::vector<int>> out_of(static_cast<std::size_t>(workers));
+  for (const edge& e : edges) into[static_cast<std::size_t>(e.to)].push_back(e.from);
+  for (int to = 0; to < workers; ++to) {
+    for (const int from : into[static_cast<std::size_t>(to)]) out_of[static_cast<std::size_t>(from)].push_back(to);
+  }
+  std::vector<edge> sorted;
+  sorted.reserve(edges.size());
+  for (int from = 0; from < workers; ++from) {
+    for (const int to : out_of[static_cast<std::size_t>(from)]) sorted.push_back({from, to});
+  }
+  return sorted;
+}
+
+}  // namespace detail
+
 /// A communication graph: `size()` workers and a period of phases, each a set of directed edges without self loops
 /// and duplicates. Round t uses phase t mod period; a static graph has one phase. An undirected edge is a pair of
 /// directed ones.
@@ -97,42 +118,43 @@ class graph {
     return phase(round) * count() + static_cast<std::size_t>(rank);
   }
 
-  void add_phase(std::size_t phase, std::vector<edge> edges) {
-    std::sort(edges.begin(), edges.end());
-    for (std::size_t k = 0; k < edges.size(); ++k) {
-      const auto [from, to] = edges[k];
+  void add_phase(std::size_t phase, const std::vector<edge>& listed) {
+    for (const auto [from, to] : listed) {
       for (const int rank : {from, to}) {
         require<config_error>(rank >= 0 && rank < workers_, "edge ", from, " -> ", to, " of the graph ", name_,
                               ": rank ", rank, " is outside 0 .. ", workers_ - 1);
       }
       require<config_error>(from != to, "edge ", from, " -> ", to, " of the graph ", name_,
                             " is a self loop: leave it out, every worker keeps a weight for itself");
-      require<config_error>(k == 0 || edges[k] != edges[k - 1], "edge ", from, " -> ", to, " of the graph ", name_,
-                            " is listed twice in phase ", phase,
+    }
+    for (const auto [from, to] : detail::ascending(workers_, listed)) {
+      std::vector<int>& receivers = out_[at(phase, from)];
+      require<config_error>(receivers.empty() || receivers.back() != to, "edge ", from, " -> ", to, " of the graph ",
+                            name_, " is listed twice in phase ", phase,
                             ": list it once (an undirected edge in one direction only), and give a greater weight by "
                             "mixing_matrix::from_dense");
       in_[at(phase, to)].push_back(from);
-      out_[at(phase, from)].push_back(to);
+      receivers.push_back(to);
     }
   }
 
   // The lowest rank that a walk from worker 0 along `lists` never meets; 0 if there is none.
   [[nodiscard]] int first_unreachable(const neighbor_lists& lists) const {
-    std::vector<bool> seen(count(), false);
+    std::vector<int> seen(count(), 0);  // a vector<bool> costs every program more to compile than it saves here
     std::vector<int> frontier{0};
-    seen[0] = true;
+    seen[0] = 1;
     while (!frontier.empty()) {
       const int rank = frontier.back();
       frontier.pop_back();
       for (std::size_t phase = 0; phase < period_; ++phase) {
         for (const int next : lists[at(phase, rank)]) {
-          if (seen[static_cast<std::size_t>(next)]) continue;
-          seen[static_cast<std::size_t>(next)] = true;
+          if (seen[static_cast<std::size_t>(next)] != 0) continue;
+          seen[static_cast<std::size_t>(next)] = 1;
           frontier.push_back(next);
         }
       }
     }
-    const auto lost = std::find(seen.begin(), seen.end(), false);
+    const auto lost = std::find(seen.begin(), seen.end(), 0);
     return lost == seen.end() ? 0 : static_cast<int>(lost - seen.begin());
   }
 

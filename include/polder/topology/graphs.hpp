@@ -19,10 +19,11 @@ inline graph undirected(std::string name, int workers, std::vector<edge> pairs) 
   for (edge& e : pairs) {
     if (e.from > e.to) std::swap(e.from, e.to);
   }
-  std::sort(pairs.begin(), pairs.end());
-  pairs.erase(std::unique(pairs.begin(), pairs.end()), pairs.end());
-  std::erase_if(pairs, [](const edge& e) { return e.from == e.to; });
-  return from_edges(workers, std::move(pairs), false, std::move(name));
+  std::vector<edge> edges;
+  for (const edge& e : ascending(workers, pairs)) {
+    if (e.from != e.to && (edges.empty() || edges.back() != e)) edges.push_back(e);
+  }
+  return from_edges(workers, std::move(edges), false, std::move(name));
 }
 
 inline void require_workers(int workers, const char* name) {
