@@ -1,6 +1,7 @@
 // polder — a backend that counts what another one moves, and catches streams with a wrong tag.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -31,7 +32,7 @@ struct traffic {
 };
 
 /// What a counting_backend has seen since it was made or reset. The one or M doubles that a sum leaves behind are not
-/// counted.
+/// counted, nor the bytes of each, teams and gemm, whose pointers bear no tags.
 struct backend_counts {
   traffic map;             ///< in: read; out: written; inout: both
   traffic combine;         ///< each term: read; streams as in map
@@ -41,6 +42,10 @@ struct backend_counts {
   traffic copy;            ///< one read, one written
   traffic to_host;         ///< bytes read; the only operation that waits
   traffic from_host;       ///< bytes written
+  std::uint64_t each = 0;  ///< calls
+  std::uint64_t teams = 0;
+  std::uint64_t gemm = 0;
+  std::uint64_t multiply_adds = 0;  ///< of gemm: m n k a call
   std::uint64_t allocations = 0;
   std::uint64_t bytes_allocated = 0;
 
@@ -54,6 +59,12 @@ struct backend_counts {
     all += copy;
     return all;
   }
+  /// All calls that put work on a device, the two crossings included. A call is one launch, but for sum and
+  /// mean_with_gaps (two: blocks, then their sums), gram (as many sums as products) and what a gemm splits.
+  [[nodiscard]] constexpr std::uint64_t calls() const {
+    return total().passes + to_host.passes + from_host.passes + each + teams + gemm;
+  }
+  friend constexpr bool operator==(const backend_counts&, const backend_counts&) = default;
 };
 
 namespace detail {
@@ -68,7 +79,7 @@ struct poison {
 
 }  // namespace detail
 
-/// Wraps a backend and counts passes and bytes by the tags of the streams. A count is worth as much as its tags, so
+/// Wraps a backend and counts calls, memory, and bytes by the tags of the streams. A count is worth as much as its tags, so
 /// `out` streams hold not-a-number when a pass begins: an element that reads what it only claims to write spoils its
 /// result. (Writing to an `in` stream does not compile.)
 ///
@@ -163,6 +174,33 @@ class counting_backend {
     requires matrix_backend<B>
   {
     inner_.gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    const std::scoped_lock lock(shared_->mutex);
+    ++shared_->counts.gemm;
+    shared_->counts.multiply_adds += std::uint64_t{m} * n * k;
+  }
+
+  template <class Index>
+  void each(std::size_t n, const Index& f) const
+    requires kernel_backend<B>
+  {
+    inner_.each(n, f);
+    const std::scoped_lock lock(shared_->mutex);
+    ++shared_->counts.each;
+  }
+  template <class Index>
+  void teams(std::size_t n, const Index& f) const
+    requires kernel_backend<B>
+  {
+    inner_.teams(n, f);
+    const std::scoped_lock lock(shared_->mutex);
+    ++shared_->counts.teams;
+  }
+
+  /// Whether they count together on the same queue of work.
+  friend bool operator==(const counting_backend& a, const counting_backend& b)
+    requires std::equality_comparable<B>
+  {
+    return a.shared_ == b.shared_ && a.inner_ == b.inner_;
   }
 
  private:
