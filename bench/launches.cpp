@@ -1,4 +1,4 @@
-// What a worker's step asks of a device, counted and not timed: calls by kind, how often it waits, the arithmetic of its
+// What a worker's step asks of a device, counted and not timed: calls by kind, how often the host needs a number, the arithmetic of its
 // products, and the memory that a worker holds besides the data set. The same on every backend and machine.
 #include <cstddef>
 #include <cstdint>
@@ -91,7 +91,7 @@ void row(const char* network_name, const nn::sequential& network, nn::shape shap
 
 int main() {
   std::printf(
-      "| network   | method   | calls | products | each | teams | passes | crossings | waits | 1e9 multiply-adds | MiB "
+      "| network   | method   | calls | products | each | teams | passes | crossings | asked | 1e9 multiply-adds | MiB "
       "held "
       "| workspace |\n"
       "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");

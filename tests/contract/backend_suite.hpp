@@ -552,6 +552,24 @@ void check_gemm(const B& b) {
   }
 }
 
+/// Numbers that come to the host later: each is what was there when it was sent, in whatever order they are asked for.
+template <class B>
+void check_late_numbers(const B& b) {
+  const std::size_t count = 5;
+  auto sources = b.template zeros<double>(1);
+  auto late = b.late_numbers(count);
+  for (std::size_t round = 0; round < 3; ++round) {
+    const auto number = [&](std::size_t k) { return static_cast<double>(10 * round + k) + 0.25; };
+    for (std::size_t k = 0; k < count; ++k) {
+      const double now = number(k);
+      b.from_host(std::span<const double>(&now, 1), sources.view());
+      late.send(k, sources.view().as_const());
+    }
+    for (const std::size_t k : {std::size_t{3}, std::size_t{0}, std::size_t{4}}) CHECK(late.get(k) == number(k));
+    CHECK(late.get(3) == number(3));
+  }
+}
+
 /// All obligations of a tensor backend.
 template <class B, class T>
 void check_backend(const B& b) {
@@ -560,6 +578,9 @@ void check_backend(const B& b) {
   check_map<B, T>(b);
   check_combine<B, T>(b);
   check_sum<B, T>(b);
+  if constexpr (late_backend<B>) {
+    SECTION("late numbers arrive") { check_late_numbers(b); }
+  }
   SECTION("all dot products of a few vectors have the bits of the reference") { check_gram<B, T>(b); }
 }
 

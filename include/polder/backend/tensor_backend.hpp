@@ -88,6 +88,9 @@ inline constexpr std::size_t sum_lanes = 16;
 ///  8. `b.gram(vectors, products)`: products[a (a + 1) / 2 + b] = sum_i v_a,i v_b,i for b <= a, the lower triangle row by
 ///     row; each product of two numbers is rounded to double, each sum has the canonical order.
 ///  9. Calls of one worker's backend take effect in the order of the calls. Nothing but `to_host` waits.
+/// 10. Optional: `auto late = b.late_numbers(n)` is n places on the host for doubles that are on their way there:
+///     `late.send(k, number)` queues the copy of a view of one double to place k, `late.get(k)` waits for that copy alone
+///     and returns the number. Without it a number is there when `to_host` has waited.
 template <class B>
 concept tensor_backend = requires(const B b, view<typename B::space, float> x, view<typename B::space, const float> c,
                                   std::span<float> h, std::span<const float> hc) {
@@ -107,6 +110,13 @@ using view_t = view<typename B::space, T>;
 
 /// Whether a matrix is used as it stands or transposed.
 enum class transpose : bool { no, yes };
+
+/// A backend whose numbers may come to the host later.
+template <class B>
+concept late_backend = tensor_backend<B> && requires(const B b, view<typename B::space, const double> number) {
+  b.late_numbers(std::size_t{1}).send(std::size_t{0}, number);
+  { b.late_numbers(std::size_t{1}).get(std::size_t{0}) } -> std::same_as<double>;
+};
 
 /// matrix_backend — a tensor backend that multiplies matrices as well:
 /// `b.gemm(ta, tb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)` computes C = alpha op(A) op(B) + beta C for row-major

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "polder/backend/cuda_kernels.hpp"
+#include "polder/backend/cuda_late_numbers.hpp"
 #include "polder/backend/cuda_passes.hpp"
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/backend/thrust.hpp"
@@ -61,6 +62,7 @@ class thrust_backend<thrust_cuda> {
     transfer(from.data, from.size, to.data(), to.size(), cudaMemcpyDeviceToHost);
     detail::check_cuda("cudaStreamSynchronize", cudaStreamSynchronize(cuda_stream()));
   }
+  [[nodiscard]] detail::cuda_late_numbers late_numbers(std::size_t places) const { return {queue_, places}; }
   /// Page-locked memory must stay as it is until the stream has come to the copy; ordinary memory may change at once.
   template <class From, class T>
   void from_host(std::span<From> from, view<cuda_space, T> to) const {

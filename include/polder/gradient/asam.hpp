@@ -64,9 +64,9 @@ struct asam {
   }
 
   template <class Context, class F, class B, class T>
-  double gradient_at(Context& ctx, state<B>& s, F& f, view<typename Context::space, const T> z,
-                     view<typename Context::space, T> g) const {
-    const double loss = evaluate(f, z, g);
+  auto gradient_at(Context& ctx, state<B>& s, F& f, view<typename Context::space, const T> z,
+                   view<typename Context::space, T> g) const {
+    const auto loss = evaluate(f, z, g);
     if (rho == 0.0 && !force_second_pass) return loss;
     const auto norms = s.squared_norms.view();
     for (std::size_t k = 0; k < s.groups.size(); ++k) {

@@ -148,13 +148,13 @@ struct cross_gradients {
   }
 
   template <class Context, class F, class InnerState, class B, class T>
-  double gradient(Context& ctx, state<InnerState, B, T>& s, F& f, view<typename Context::space, T> g) const {
+  auto gradient(Context& ctx, state<InnerState, B, T>& s, F& f, view<typename Context::space, T> g) const {
     static_assert(detail::point_gradient<Inner, Context, InnerState, F>,
                   "cross_gradients wraps a rule that takes the gradient at a point: plain, sam or asam; see "
                   "docs/reference/parts.md");
     const auto x = std::as_const(ctx.params).x();
     ctx.announce(x);
-    const double loss = inner.gradient_at(ctx, s.inner, f, own_point(ctx, x), s.own.view());
+    const auto loss = inner.gradient_at(ctx, s.inner, f, own_point(ctx, x), s.own.view());
     require_finite_loss(ctx, loss);
     if (compress_own) s.back.replace(ctx, compressor, seed, s.own.view());
     cross(ctx, s, f, ctx.neighbors(x));
@@ -196,11 +196,8 @@ struct cross_gradients {
       }
       const auto to = s.crossed[k++].view();
       ctx.comm.reclaim(to.data);
-      const double loss =
-          plain_cross ? evaluate(f, terms[j].x, to) : inner.gradient_at(ctx, s.inner, f, terms[j].x, to);
-      require<non_finite_error>(std::isfinite(loss), "worker ", ctx.comm.rank(), ", step ", ctx.step,
-                                ": the loss at the parameters of worker ", row.sources[j], " is ", loss,
-                                "; lower the learning rate or clip the gradient (clip_norm)");
+      const auto loss = plain_cross ? evaluate(f, terms[j].x, to) : inner.gradient_at(ctx, s.inner, f, terms[j].x, to);
+      require_finite_cross(ctx, row.sources[j], loss);
     }
   }
 

@@ -9,7 +9,8 @@ namespace polder {
 ///
 ///  1. `r.template init<T>(backend, layout)` returns its state by value; `state.visit(v)` calls v(name, view) for each
 ///     vector that a checkpoint must hold.
-///  2. `r.gradient_at(ctx, state, f, z, g)` writes the gradient at `z` to `g` and returns the loss there. z is the
+///  2. `r.gradient_at(ctx, state, f, z, g)` writes the gradient at `z` to `g` and returns the loss there, as `evaluate`
+///     does: late losses are not waited for. z is the
 ///     worker's parameters or what a neighbor published, and stays as it is. The rule may write to
 ///     `ctx.params.writable_half`, and to nothing else of the parameters.
 ///  3. Or, for a rule that does more than look at a point (it talks): `r.gradient(ctx, state, f, g)`, which begins where
@@ -33,7 +34,7 @@ auto take_gradient(const Rule& rule, Context& ctx, State& state, F& f, view<type
 }
 template <class Rule, class Context, class State, class F, class T>
   requires point_gradient<Rule, Context, State, F>
-double take_gradient(const Rule& rule, Context& ctx, State& state, F& f, view<typename Context::space, T> g) {
+auto take_gradient(const Rule& rule, Context& ctx, State& state, F& f, view<typename Context::space, T> g) {
   return rule.gradient_at(ctx, state, f, ctx.params.x(), g);
 }
 

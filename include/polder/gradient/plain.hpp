@@ -21,8 +21,8 @@ struct plain {
   }
 
   template <class Context, class F, class T>
-  double gradient_at(Context&, state&, F& f, view<typename Context::space, const T> z,
-                     view<typename Context::space, T> g) const {
+  auto gradient_at(Context&, state&, F& f, view<typename Context::space, const T> z,
+                   view<typename Context::space, T> g) const {
     return evaluate(f, z, g);
   }
 };

@@ -53,9 +53,9 @@ struct sam {
   }
 
   template <class Context, class F, class B, class T>
-  double gradient_at(Context& ctx, state<B>& s, F& f, view<typename Context::space, const T> z,
-                     view<typename Context::space, T> g) const {
-    const double loss = evaluate(f, z, g);
+  auto gradient_at(Context& ctx, state<B>& s, F& f, view<typename Context::space, const T> z,
+                   view<typename Context::space, T> g) const {
+    const auto loss = evaluate(f, z, g);
     if (rho == 0.0 && !force_second_pass) return loss;
     if (scope == sam_scope::all_workers) ctx.replace_by_mean(g);
     ctx.backend.sum(z.size, ops::square{}, s.squared_norm.view(), in(g));

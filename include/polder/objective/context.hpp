@@ -10,6 +10,7 @@
 #include "polder/comm/communicator.hpp"
 #include "polder/core/layout.hpp"
 #include "polder/core/schedule.hpp"
+#include "polder/objective/late_loss.hpp"
 #include "polder/objective/parameters.hpp"
 #include "polder/ops/arithmetic.hpp"
 #include "polder/topology/mixing_matrix.hpp"
@@ -49,7 +50,7 @@ class context {
   std::uint64_t total_steps = 0;   ///< of the run; 0 where unknown
   learning_rate rates{};           ///< as a function of the step
   double lr = 0.0;                 ///< learning rate of this step
-  double loss = 0.0;               ///< of this step's minibatch, before the step
+  late_loss loss;                  ///< of this step's minibatch, before the step; waits if it is late
   double round_lr = 0.0;           ///< sum of the learning rates since the round began, this step's included
   /// The gradient at a point for measurement, on what the objective's `select_probe(step)` selects, else on the step's
   /// minibatch. Costs an evaluation; for mixing rules, when the step's own gradient is used up. Valid until the next step.

@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
+#include <string_view>
 #include <type_traits>
 
 #include "polder/core/error.hpp"
 #include "polder/core/view.hpp"
+#include "polder/objective/late_loss.hpp"
 
 namespace polder {
 
@@ -20,20 +23,44 @@ void require_finite(const Context& ctx, const double* squared_norm) {
   }
 }
 
-/// Stops the run if the loss of a step is not finite.
-template <class Context>
-void require_finite_loss(const Context& ctx, double loss) {
-  require<non_finite_error>(std::isfinite(loss), "worker ", ctx.comm.rank(), ", step ", ctx.step, ": the loss is ",
-                            loss, "; lower the learning rate or clip the gradient (clip_norm)");
+namespace detail {
+inline void require_finite_number(int worker, std::uint64_t step, double loss, std::string_view which = "the loss",
+                                  const char* remedy = "") {
+  require<non_finite_error>(std::isfinite(loss), "worker ", worker, ", step ", step, ": ", which, " is ", loss, "; ",
+                            remedy, "lower the learning rate or clip the gradient (clip_norm)");
 }
+}  // namespace detail
 
+// A late loss is not waited for: the worker looks at it one step later.
+
+/// Stops the run if the loss of a step is not finite.
+template <class Context, class Loss>
+void require_finite_loss(const Context& ctx, const Loss& loss) {
+  if constexpr (!is_late<Loss>) detail::require_finite_number(ctx.comm.rank(), ctx.step, loss);
+}
 /// Stops the run if the loss at the ascent point of a step is not finite: its gradient would spread to the neighbors.
-template <class Context>
-void require_finite_ascent(const Context& ctx, double loss) {
-  require<non_finite_error>(std::isfinite(loss), "worker ", ctx.comm.rank(), ", step ", ctx.step,
-                            ": the loss uphill is ", loss,
-                            "; lower rho, lower the learning rate or clip the gradient "
-                            "(clip_norm)");
+template <class Context, class Loss>
+void require_finite_ascent(const Context& ctx, const Loss& loss) {
+  if constexpr (!is_late<Loss>) {
+    detail::require_finite_number(ctx.comm.rank(), ctx.step, loss, "the loss uphill", "lower rho, ");
+  }
+}
+/// Stops the run if the loss at a neighbor's parameters is not finite.
+template <class Context, class Loss>
+void require_finite_cross(const Context& ctx, int neighbor, const Loss& loss) {
+  if constexpr (!is_late<Loss>) {
+    if (std::isfinite(loss)) return;
+    detail::require_finite_number(ctx.comm.rank(), ctx.step, loss,
+                                  text("the loss at the parameters of worker ", neighbor));
+  }
+}
+/// The same for the losses with the tickets [first, end) of one step, which have come late.
+inline void require_finite_losses(const late_losses& losses, std::uint64_t first, std::uint64_t end, int worker,
+                                  std::uint64_t step) {
+  for (std::uint64_t ticket = first; ticket < end; ++ticket) {
+    detail::require_finite_number(worker, step, losses.wait_for(ticket),
+                                  ticket == first ? "the loss" : "a loss uphill or at a neighbor's parameters");
+  }
 }
 
 }  // namespace polder

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include "polder/data/loader.hpp"
 #include "polder/data/resident.hpp"
 #include "polder/nn/device_model.hpp"
+#include "polder/objective/late_loss.hpp"
 #include "polder/objective/objective.hpp"
 #include "polder/train/evaluation.hpp"
 
@@ -32,13 +34,41 @@ void require_fitting(const char* who, const Model& model, const Images& images) 
                         " classes for a model of ", model.classes(), ": give its last layer as many units");
 }
 
+/// Losses that a model has left in the backend's memory, on their way to the host.
+template <late_backend B>
+class loss_mail final : public late_losses {
+ public:
+  static constexpr std::size_t places = 1024;
+
+  explicit loss_mail(const B& backend)
+      : losses_(backend.template zeros<double>(places)), arrived_(backend.late_numbers(places)) {}
+
+  /// Where the next loss has to be written before `send`.
+  [[nodiscard]] view<typename B::space, double> place() { return losses_.view().part(sent_ % places, 1); }
+  [[nodiscard]] late_loss send() {
+    arrived_.send(sent_ % places, place().as_const());
+    return {*this, sent_++};
+  }
+  [[nodiscard]] std::uint64_t tickets() const override { return sent_; }
+  [[nodiscard]] double wait_for(std::uint64_t ticket) const override {
+    require<config_error>(sent_ - ticket <= places, "a late loss is asked for after ", sent_ - ticket,
+                          " evaluations, but kept for ", places, ": ask earlier");
+    return arrived_.get(ticket % places);
+  }
+
+ private:
+  buffer_t<B, double> losses_;
+  decltype(std::declval<const B&>().late_numbers(places)) arrived_;
+  std::uint64_t sent_ = 0;
+};
+
 }  // namespace detail
 
 /// What a worker minimizes: the loss of `model` on the minibatches that `loader` names, gathered from images that lie in
 /// the memory of the model's backend. The same minibatches, in the same order, with the same changes as the loader's own.
 ///
-/// Per step the numbers of the images cross to the backend's memory and one loss comes back, once per evaluation: the
-/// one thing that waits.
+/// Per step the numbers of the images cross to the backend's memory, and one loss comes back for each evaluation: late, where
+/// the backend has late numbers, else it is the one thing that waits.
 template <class T, kernel_backend B, class... Layers>
 class device_objective {
  public:
@@ -48,7 +78,10 @@ class device_objective {
   /// model's most_images is less than the loader's batch, or if its input or classes are not those of the images.
   device_objective(nn::device_model<T, B, Layers...> model, const data::resident_dataset<T, B>& images,
                    data::loader<T> loader)
-      : model_(std::move(model)), loader_(std::move(loader)), batch_(images, model_.backend(), loader_.batch_size()) {
+      : model_(std::move(model)),
+        loader_(std::move(loader)),
+        batch_(images, model_.backend(), loader_.batch_size()),
+        losses_(mail_of(model_.backend())) {
     require<config_error>(loader_.batch_size() <= model_.most_images(), "device_objective: batches of ",
                           loader_.batch_size(), " images for a model with most_images ", model_.most_images(),
                           ": set most_images to the batch");
@@ -64,15 +97,30 @@ class device_objective {
 
   [[nodiscard]] const B& backend() const { return model_.backend(); }
   [[nodiscard]] const polder::layout& layout() const { return model_.layout(); }
-  double loss_and_gradient(detail::argument<space, const T> x, detail::argument<space, T> g) const {
+  /// Returns the loss, a late_loss where the backend has late numbers.
+  auto loss_and_gradient(detail::argument<space, const T> x, detail::argument<space, T> g) const {
     require<config_error>(batch_.size() != 0, "device_objective: there is no minibatch yet: call select_batch first");
-    return model_.loss_and_gradient(x, batch_.images(), batch_.labels(), g);
+    if constexpr (late_backend<B>) {
+      model_.loss_and_gradient(x, batch_.images(), batch_.labels(), g, losses_->place());
+      return losses_->send();
+    } else {
+      return model_.loss_and_gradient(x, batch_.images(), batch_.labels(), g);
+    }
   }
 
  private:
+  static auto mail_of(const B& backend) {
+    if constexpr (late_backend<B>) {
+      return std::make_unique<detail::loss_mail<B>>(backend);
+    } else {
+      return nullptr;
+    }
+  }
+
   nn::device_model<T, B, Layers...> model_;
   data::loader<T> loader_;
   data::resident_batch<T, B> batch_;
+  decltype(mail_of(std::declval<const B&>())) losses_;  // stays where it is when the objective moves
 };
 
 /// A test set in the memory of a model's backend, as `fit` wants it; for one worker at a time.

@@ -18,6 +18,7 @@
 #include "polder/comm/communicator.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/view.hpp"
+#include "polder/objective/late_loss.hpp"
 #include "polder/objective/objective.hpp"
 #include "polder/objective/same_queue.hpp"
 #include "polder/ops/arithmetic.hpp"
@@ -104,13 +105,35 @@ class fitting {
 
   void step() {
     const auto before = clock::now();
-    const double loss = worker_.step();
-    state_.seconds += std::chrono::duration<double>(clock::now() - before).count();
+    const auto loss = worker_.step();
+    if constexpr (is_late<decltype(loss)>) {
+      count_late();
+      late_ = {loss, worker_.steps()};
+      state_.seconds += std::chrono::duration<double>(clock::now() - before).count();
+    } else {
+      state_.seconds += std::chrono::duration<double>(clock::now() - before).count();
+      count(loss, worker_.steps());
+    }
+  }
+  void count(double loss, std::uint64_t steps) {
     state_.loss += loss;
-    if (worker_.rank() == 0 && callbacks_.step) callbacks_.step(worker_.steps(), loss);
+    if (worker_.rank() == 0 && callbacks_.step) callbacks_.step(steps, loss);
+  }
+  /// Counts the last step's loss if it is late.
+  void count_late() {
+    const auto [loss, steps] = std::exchange(late_, {});
+    if (loss.from() != nullptr) count(loss, steps);
+  }
+  /// All that was begun is done, and the losses are counted.
+  void settle() {
+    const auto before = clock::now();
+    worker_.settle();
+    state_.seconds += std::chrono::duration<double>(clock::now() - before).count();
+    count_late();
   }
 
   void end_epoch(std::uint64_t epoch) {
+    settle();
     if (options_.evaluate_every != 0 && epoch % options_.evaluate_every == 0) {
       (void)evaluate(epoch, options_.evaluation_samples, nullptr);
     }
@@ -118,6 +141,7 @@ class fitting {
   }
 
   fit_result<value_type> finish() {
+    settle();
     fit_result<value_type> result;
     result.last = evaluate(options_.epochs, 0, &result.mean);
     for (const auto& mine : gather(uncounted(worker_.comm()), std::array{state_.evaluated, state_.evaluated_cross})) {
@@ -143,6 +167,7 @@ class fitting {
   }
 
   void save() {
+    settle();
     const double before = state_.bytes_sent;
     state_.bytes_sent += sent_by(worker_.comm());
     options_.checkpoints->save(worker_, state_);
@@ -243,6 +268,10 @@ class fitting {
   std::uint64_t last_round_;
   buffer_t<std::remove_cvref_t<decltype(std::declval<const Worker&>().backend())>, double> norm_;
   fit_state state_;
+  struct {
+    late_loss loss;
+    std::uint64_t steps = 0;
+  } late_;  // of the last step
 };
 
 }  // namespace detail

@@ -70,7 +70,7 @@ concept mixing_rule = requires(const Rule rule, Context& ctx, state_in<Rule, Con
 /// All workers of a run construct and call in the same order. Objects referred to must outlive the worker.
 /// Steady state: no allocation in `step()`.
 /// Errors: config_error for parts or a mixing matrix that do not suit, or if the workers' parameters differ at the
-/// start; non_finite_error that names worker and step for a loss that is not finite; comm_error as the communicator.
+/// start; non_finite_error that names worker and step for a loss that is not finite, one step later for a late one; comm_error as the communicator.
 template <class Gradient, class Update, class Mixing, tensor_backend B, communicator C, class F, class T>
 class worker {
   static_assert(std::is_floating_point_v<T>, "parameters are float or double");
@@ -132,8 +132,9 @@ class worker {
   worker& operator=(const worker&) = delete;
 
   /// One local update and, when the mixing rule says so, one communication. Returns the loss of the step's minibatch at
-  /// the parameters before the step.
-  double step() {
+  /// the parameters before the step: a double, or a late_loss where the objective returns one. Then the host waits for
+  /// nothing of this step, and for the losses of the step before it, so that it is never more than a step ahead.
+  auto step() {
     if constexpr (minibatch_objective<F>) f_.select_batch(ctx_.step);
     ctx_.lr = options_.lr.at(ctx_.step, options_.total_steps);
     ctx_.round_lr += ctx_.lr;
@@ -141,7 +142,7 @@ class worker {
       ctx_.early_gamma = mixing_.early_gamma(ctx_.step, ctx_.total_steps);
     }
 
-    const double loss = detail::take_gradient(gradient_, ctx_, gradient_state_, f_, g_.view());
+    const auto loss = detail::take_gradient(gradient_, ctx_, gradient_state_, f_, g_.view());
     require_finite_loss(ctx_, loss);
     ctx_.loss = loss;
     if (options_.check_gradient) check_gradient();
@@ -152,8 +153,18 @@ class worker {
       ++ctx_.round;
       ctx_.round_lr = 0.0;
     }
+    if constexpr (is_late<decltype(loss)>) {
+      settle();
+      unsettled_ = {loss, loss.from()->tickets(), ctx_.step};
+    }
     ctx_.end_step();
     return loss;
+  }
+  /// Waits for the losses of the last step and throws non_finite_error if one of them is not finite. Only late losses
+  /// come to be looked at here; `fit` calls it at the end of an epoch.
+  void settle() {
+    const auto [loss, end, step] = std::exchange(unsettled_, {});
+    if (loss.from() != nullptr) require_finite_losses(*loss.from(), loss.ticket(), end, rank(), step);
   }
 
   [[nodiscard]] int rank() const { return ctx_.comm.rank(); }
@@ -259,9 +270,10 @@ class worker {
   /// The gradient for a measurement, in the buffer of the step's own.
   view<space, const T> probe(view<space, const T> at) {
     if constexpr (requires { f_.select_probe(ctx_.step); }) f_.select_probe(ctx_.step);
-    const double loss = evaluate(f_, at, g_.view());
-    require<non_finite_error>(std::isfinite(loss), "worker ", rank(), ", step ", ctx_.step,
-                              ": the loss of the probe batch is ", loss, "; lower the learning rate");
+    const auto loss = evaluate(f_, at, g_.view());
+    if constexpr (!is_late<decltype(loss)>) {
+      detail::require_finite_number(rank(), ctx_.step, loss, "the loss of the probe batch");
+    }
     return g_.view();
   }
   void check_gradient() {
@@ -289,6 +301,11 @@ class worker {
   state_t<Mixing, B, T> mixing_state_;
   buffer_t<B, T> g_;
   buffer_t<B, double> squared_norm_;
+  struct {
+    late_loss loss;  // of the last step, if it is late, and the ticket after the last one of that step
+    std::uint64_t end = 0;
+    std::uint64_t step = 0;
+  } unsettled_;
   publication_guard<C> guard_;  // last: goes first, and waits until no neighbor reads the parameters any more
 };
 
