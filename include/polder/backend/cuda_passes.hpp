@@ -11,6 +11,7 @@
 #include <memory>
 #include <utility>
 
+#include "polder/backend/fours.hpp"
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/core/config.hpp"
 #include "polder/core/error.hpp"
@@ -150,6 +151,18 @@ __global__ void map_kernel(std::size_t n, Element element, Ts* POLDER_RESTRICT..
   for (std::size_t i = std::size_t{blockIdx.x} * blockDim.x + threadIdx.x; i < n; i += stride) resolved(x[i]...);
 }
 
+/// The same four elements a thread, for streams that are `in_fours`.
+template <class Element, class... Streams>
+__global__ void map_fours_kernel(std::size_t n, Element element, Streams... x) {
+  const auto resolved = resolve(element);
+  const std::size_t fours = n / 4, stride = std::size_t{gridDim.x} * blockDim.x;
+  const std::size_t first = std::size_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  for (std::size_t i = first; i < fours; i += stride) {
+    each_of_four([&](std::size_t, auto&... numbers) { resolved(numbers...); }, i, x...);
+  }
+  if (4 * fours + first < n) resolved(x.data[4 * fours + first]...);
+}
+
 /// The i-th element of the weighted sum: terms in order, in double, rounded once.
 template <class T, class Table>
 __device__ T weighted_element(const Table& table, std::size_t count, std::size_t i) {
@@ -169,6 +182,21 @@ __global__ void combine_kernel(std::size_t n, const __grid_constant__ Table tabl
   for (std::size_t i = std::size_t{blockIdx.x} * blockDim.x + threadIdx.x; i < n; i += stride) {
     resolved(weighted_element<T>(table, count, i), x[i]...);
   }
+}
+
+/// The same four elements a thread, for terms and streams that are `in_fours`.
+template <class T, class Table, class Element, class... Streams>
+__global__ void combine_fours_kernel(std::size_t n, const __grid_constant__ Table table, std::size_t count,
+                                     Element element, Streams... x) {
+  const auto resolved = resolve(element);
+  const std::size_t fours = n / 4, stride = std::size_t{gridDim.x} * blockDim.x;
+  const std::size_t first = std::size_t{blockIdx.x} * blockDim.x + threadIdx.x;
+  for (std::size_t i = first; i < fours; i += stride) {
+    const four<T> y = weighted_four<T>(table.terms, count, i);
+    each_of_four([&](std::size_t k, auto&... numbers) { resolved(y.numbers[k], numbers...); }, i, x...);
+  }
+  const std::size_t last = 4 * fours + first;
+  if (last < n) resolved(weighted_element<T>(table, count, last), x.data[last]...);
 }
 
 /// Adds up the values of one canonical block in shared memory: thread l of the first warp is lane l. The additions are

@@ -73,7 +73,13 @@ class thrust_backend<thrust_cuda> {
   void map(std::size_t n, const Element& element, stream<Modes, cuda_space, Ts>... streams) const {
     if (n == 0) return;
     queue_->enter();
-    detail::map_kernel<<<queue_->blocks_for(n), detail::cuda_threads, 0, cuda_stream()>>>(n, element, streams.data...);
+    if (detail::in_fours(streams.data...)) {
+      detail::map_fours_kernel<<<queue_->blocks_for((n + 3) / 4), detail::cuda_threads, 0, cuda_stream()>>>(n, element,
+                                                                                                            streams...);
+    } else {
+      detail::map_kernel<<<queue_->blocks_for(n), detail::cuda_threads, 0, cuda_stream()>>>(n, element,
+                                                                                            streams.data...);
+    }
     detail::check_cuda("map", cudaGetLastError());
   }
 
@@ -101,9 +107,18 @@ class thrust_backend<thrust_cuda> {
     const std::size_t n = terms.empty() ? 0 : terms.front().x.size;
     if (n == 0) return;
     queue_->enter();
+    const bool fours = detail::in_fours(streams.data...) && std::all_of(terms.begin(), terms.end(), [](const auto& t) {
+                         return detail::in_fours(t.x.data);
+                       });
     with_table(terms, [&](auto table) {
-      detail::combine_kernel<T><<<queue_->blocks_for(n), detail::cuda_threads, 0, cuda_stream()>>>(
-          n, table, terms.size(), element, streams.data...);
+      const unsigned blocks = queue_->blocks_for(fours ? (n + 3) / 4 : n);
+      if (fours) {
+        detail::combine_fours_kernel<T>
+            <<<blocks, detail::cuda_threads, 0, cuda_stream()>>>(n, table, terms.size(), element, streams...);
+      } else {
+        detail::combine_kernel<T>
+            <<<blocks, detail::cuda_threads, 0, cuda_stream()>>>(n, table, terms.size(), element, streams.data...);
+      }
       detail::check_cuda("combine", cudaGetLastError());
     });
   }
