@@ -91,6 +91,8 @@ inline constexpr std::size_t sum_lanes = 16;
 /// 10. Optional: `auto late = b.late_numbers(n)` is n places on the host for doubles that are on their way there:
 ///     `late.send(k, number)` queues the copy of a view of one double to place k, `late.get(k)` waits for that copy alone
 ///     and returns the number. Without it a number is there when `to_host` has waited.
+/// 11. Optional: `auto g = b.capture(f)` calls f() and keeps the calls of `b` in it, which do not take effect then;
+///     `g.run()` puts all of them on the queue again, with the arguments that they had. f may not wait or allocate.
 template <class B>
 concept tensor_backend = requires(const B b, view<typename B::space, float> x, view<typename B::space, const float> c,
                                   std::span<float> h, std::span<const float> hc) {
@@ -117,6 +119,10 @@ concept late_backend = tensor_backend<B> && requires(const B b, view<typename B:
   b.late_numbers(std::size_t{1}).send(std::size_t{0}, number);
   { b.late_numbers(std::size_t{1}).get(std::size_t{0}) } -> std::same_as<double>;
 };
+
+/// A backend whose calls can be kept and put on the queue together.
+template <class B>
+concept replaying_backend = tensor_backend<B> && requires(const B b, void (*calls)()) { b.capture(calls).run(); };
 
 /// matrix_backend — a tensor backend that multiplies matrices as well:
 /// `b.gemm(ta, tb, m, n, k, alpha, A, lda, B, ldb, beta, C, ldc)` computes C = alpha op(A) op(B) + beta C for row-major

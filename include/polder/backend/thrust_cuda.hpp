@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "polder/backend/cuda_graph.hpp"
 #include "polder/backend/cuda_kernels.hpp"
 #include "polder/backend/cuda_late_numbers.hpp"
 #include "polder/backend/cuda_passes.hpp"
@@ -63,6 +64,10 @@ class thrust_backend<thrust_cuda> {
     detail::check_cuda("cudaStreamSynchronize", cudaStreamSynchronize(cuda_stream()));
   }
   [[nodiscard]] detail::cuda_late_numbers late_numbers(std::size_t places) const { return {queue_, places}; }
+  template <class F>
+  [[nodiscard]] detail::cuda_graph capture(const F& calls) const {
+    return {queue_, calls};
+  }
   /// Page-locked memory must stay as it is until the stream has come to the copy; ordinary memory may change at once.
   template <class From, class T>
   void from_host(std::span<From> from, view<cuda_space, T> to) const {

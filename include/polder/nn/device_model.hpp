@@ -15,6 +15,7 @@
 #include "polder/nn/classifier.hpp"
 #include "polder/nn/device/binding.hpp"
 #include "polder/nn/device/loss.hpp"
+#include "polder/nn/device/replay.hpp"
 #include "polder/nn/evaluation.hpp"
 #include "polder/nn/initialization.hpp"
 #include "polder/nn/operation.hpp"
@@ -27,6 +28,9 @@ namespace polder::nn {
 struct device_model_options {
   std::size_t most_images = 32;  ///< of a call: the memory that a model holds grows with it
   double label_smoothing = 0;    ///< epsilon in [0, 1), of the training loss only
+  /// Launch an evaluation's calls together once they are known (CUDA graphs), where the backend can. Each place that the
+  /// parameters or the gradient are seen in costs a graph; at most 32 are kept.
+  bool replay = false;
 };
 
 /// The classifier of nn::model, computed where the backend's memory is: on a GPU with cublas_backend, and with the same
@@ -91,14 +95,14 @@ class device_model {
     require<config_error>(loss.size == 1, "loss_and_gradient: the loss is one number, not ", loss.size,
                           ": give a view of one double");
     const std::size_t count = count_of(x, images, labels);
-    const double scale = 1.0 / static_cast<double>(count);
-    const workspace at = workspace_of(count);
-    pass<T> p = forward(x, images, at);
-    backend_.each(count, detail::device::cross_entropy<T>{classes_, count, options_.label_smoothing, scale, at.z,
-                                                          labels.data, at.dz, at.losses, nullptr});
-    p.gradient = g.data;
-    network_->backward(p, images.data, at.z, at.dz, nullptr, at.saved);
-    backend_.teams(1, detail::device::scaled_sum{count, scale, at.losses, loss.data});
+    const auto calls = [&] { evaluate_gradient(count, x, images, labels, g, loss); };
+    if constexpr (replaying_backend<B>) {
+      if (options_.replay) {
+        replays_.run(backend_, {{x.data, images.data, labels.data, g.data, loss.data}, count}, calls);
+        return;
+      }
+    }
+    calls();
   }
   /// The same; returns the loss.
   double loss_and_gradient(view<space, const T> x, view<space, const T> images, view<space, const std::int32_t> labels,
@@ -157,6 +161,18 @@ class device_model {
     return p;
   }
 
+  void evaluate_gradient(std::size_t count, view<space, const T> x, view<space, const T> images,
+                         view<space, const std::int32_t> labels, view<space, T> g, view<space, double> loss) const {
+    const double scale = 1.0 / static_cast<double>(count);
+    const workspace at = workspace_of(count);
+    pass<T> p = forward(x, images, at);
+    backend_.each(count, detail::device::cross_entropy<T>{classes_, count, options_.label_smoothing, scale, at.z,
+                                                          labels.data, at.dz, at.losses, nullptr});
+    p.gradient = g.data;
+    network_->backward(p, images.data, at.z, at.dz, nullptr, at.saved);
+    backend_.teams(1, detail::device::scaled_sum{count, scale, at.losses, loss.data});
+  }
+
   void check(const sequential& network) const {
     detail::check_classifier("device_model", network, input_, classes_, options_.label_smoothing);
     require<config_error>(options_.most_images >= 1, "device_model: most_images 0 must be at least 1");
@@ -186,6 +202,7 @@ class device_model {
   std::unique_ptr<operation<T>> network_;
   mutable buffer_t<B, T> numbers_;       // scores, their gradient, the network's state, scratch
   mutable buffer_t<B, double> results_;  // losses and hits of the images; the loss; the sums of an evaluation
+  mutable detail::device::replays<B> replays_;
 };
 
 }  // namespace polder::nn
