@@ -1,5 +1,5 @@
-// What a worker's step asks of a device, counted and not timed: calls by kind, how often the host needs a number, the arithmetic of its
-// products, and the memory that a worker holds besides the data set. The same on every backend and machine.
+// What a worker's step asks of a device, counted and not timed: calls by kind, how often the host needs a number, the
+// arithmetic of its products, and the memory that a worker holds besides the data set. The same on every machine.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
