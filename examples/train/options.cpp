@@ -422,7 +422,7 @@ void check_backend(const options& o) {
 #endif
   const bool cuda = o.backend == "cuda";
   require<usage_error>(cuda || o.precision == "fp32", "--precision ", o.precision, ": does not apply with --backend ",
-                       o.backend, "; allowed: fp32");
+                       o.backend, "; allowed with --backend cuda");
   require<usage_error>(!cuda || !o.needs_host_memory(), "--backend cuda: --method ", o.method,
                        " needs host memory; allowed: ", host_backends());
   require<usage_error>(!cuda || o.communicator == "in_process", "--communicator ", o.communicator,
