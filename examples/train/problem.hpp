@@ -17,8 +17,8 @@
 
 namespace polder_train {
 
-/// Images, who sees which of them, and the network that learns them. Workers share it and only read; their loaders refer
-/// to it.
+/// Images, who sees which of them, and the network that learns them. Workers share it and only read; their loaders
+/// refer to it.
 class problem {
  public:
   /// Throws usage_error for images and a network that do not suit each other, and for shares that have no batch.
@@ -53,8 +53,8 @@ class problem {
   std::uint64_t steps_per_epoch_;
 };
 
-/// Reads the data, shares it out and builds the network. Fills in the options that depend on the data (dataset, model) and
-/// tells `say` what it chose in the user's place.
+/// Reads the data, shares it out and builds the network. Fills in the options that depend on the data (dataset, model)
+/// and tells `say` what it chose in the user's place.
 /// Throws usage_error for data and model that do not suit each other, data_error for files that cannot be used.
 [[nodiscard]] problem make_problem(options& o, const teller& say);
 
