@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -34,6 +33,9 @@ polder::fit_result<float> run_on_backend(const options& o, const problem& task,
 #if defined(POLDER_HAVE_THRUST)
   if (o.backend == "thrust") return run_thrust(o, task, callbacks);
 #endif
+#if defined(POLDER_HAVE_CUDA)
+  if (o.backend == "cuda") return run_cuda(o, task, callbacks);
+#endif
   return o.backend == "reference" ? run_reference(o, task, callbacks) : run_eigen(o, task, callbacks);
 }
 
@@ -52,7 +54,7 @@ void train(options& o, bool speaks) {
   polder::require<usage_error>(!nothing_yet || o.resume == o.checkpoint, "--resume ", o.resume,
                                ": there is no checkpoint in it; allowed: a folder that holds the checkpoints of a run, "
                                "or the folder of --checkpoint");
-  const std::unique_ptr<problem> task = make_problem(o, say);
+  const problem task = make_problem(o, say);
   if (nothing_yet) {
     say("there is no checkpoint in '" + o.resume + "' yet: starting from the beginning.");
     o.resume.clear();
@@ -69,7 +71,7 @@ void train(options& o, bool speaks) {
   callbacks.begin = [&](const polder::resumed& start) {
     for (const std::string& warning : start.warnings) say(warning);
     if (!o.resume.empty()) say(polder::text("going on after step ", start.step, "."));
-    const std::uint64_t total = o.epochs * task->steps_per_epoch();
+    const std::uint64_t total = o.epochs * task.steps_per_epoch();
     for (run_log& log : logs) log.begin(start.step, total);
     line.emplace(o.label.empty() ? o.method : o.label, total, start.step);
   };
@@ -81,13 +83,13 @@ void train(options& o, bool speaks) {
     for (run_log& log : logs) log.write(to_json(o, e));
   };
 
-  const polder::fit_result<float> result = run_on_backend(o, *task, callbacks);
+  const polder::fit_result<float> result = run_on_backend(o, task, callbacks);
   line.reset();
   if (!speaks) return;
 
   const auto export_mean = [&] {
     polder::io::safetensors_writer file;
-    for (const polder::tensor_info& tensor : task->tensors().tensors()) {
+    for (const polder::tensor_info& tensor : task.tensors().tensors()) {
       file.add(tensor.name, std::span<const float>(result.mean).subspan(tensor.offset, tensor.size()), tensor.shape);
     }
     file.metadata("model", o.model);
@@ -96,7 +98,7 @@ void train(options& o, bool speaks) {
     file.metadata("training images", o.data_hash);
     file.write(o.export_to);
   };
-  const polder::io::json numbers = summary(o, task->tensors(), result);
+  const polder::io::json numbers = summary(o, task.tensors(), result);
   // What cannot be written after the training must not cost the numbers, and MPI_Abort must not cost the buffer.
   std::string failures;
   const auto attempt = [&](auto&& action) {
@@ -160,6 +162,9 @@ int main(int argc, char** argv) {
   ending end = guarded([&] {
     o = parse_options(argc, argv);
     check_alone(o);
+#if defined(POLDER_HAVE_CUDA)
+    if (o.backend == "cuda") require_gpu();
+#endif
   });
   if (end.status != 0 && !is_first_rank()) {
     // mpirun ends all of them when one fails: the first rank must have spoken by then.

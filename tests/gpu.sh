@@ -36,7 +36,7 @@ architecture=$(echo "${gpu##*,}" | tr -dc 0-9)
 jobs=${POLDER_JOBS:-$(nproc)}
 CUDA_HOME=$(dirname "$(dirname "$nvcc")")
 export CUDA_HOME
-cmake --preset cuda -D "CMAKE_CUDA_ARCHITECTURES=$architecture"
+cmake --preset cuda -D POLDER_EXAMPLES=OFF -D "CMAKE_CUDA_ARCHITECTURES=$architecture"
 cmake --build build/cuda -j "$jobs" --target polder_test_thrust_cuda bench_ops_cuda
 tests=build/cuda/tests/cuda/polder_test_thrust_cuda
 

@@ -49,8 +49,8 @@ json run(const job& j, surroundings& around) {
   polder::fit_callbacks callbacks;
   callbacks.evaluated = [&](const polder::evaluation& e) { curve.push_back(point(polder_train::to_json(o, e))); };
   try {
-    const auto result = polder_train::run_eigen(o, *task, callbacks);
-    line["summary"] = polder_train::summary(o, task->tensors(), result);
+    const auto result = polder_train::run_eigen(o, task, callbacks);
+    line["summary"] = polder_train::summary(o, task.tensors(), result);
     if (j.purpose == "compare") {
       if (!around.flatness) {
         around.flatness = std::make_unique<training_loss>(o.dataset, o.data, o.model, around.flatness_images);

@@ -208,6 +208,11 @@ bool is_schedule(const std::string& given) {
 const interval not_negative{};
 const interval coefficient{.high = 1.0, .open_high = true, .said = "a number in [0, 1)"};
 
+/// Whether polder-train has a backend of that name, in this build or another one.
+bool is_backend(const std::string& given) {
+  return given == "eigen" || given == "thrust" || given == "cuda" || given == "reference";
+}
+
 /// What only methods of local steps have.
 void add_local_options(command_line& line, options& o) {
   const interval share{.high = 2.0, .open_low = true, .open_high = true, .said = "a number in (0, 2)"};
@@ -369,14 +374,20 @@ void add_place(command_line& line, options& o) {
             "in_process (this polder-train was built without MPI)",
             [](const auto& given) { return given == "in_process"; });
 #endif
+  std::string help = "eigen (fast), ";
+  std::string allowed = host_backends();
 #if defined(POLDER_HAVE_THRUST)
-  line.choice("--backend", o.backend, {"eigen", "thrust", "reference"},
-              "eigen (fast), thrust (its OpenMP system), reference (plain loops)");
-#else
-  line.word("--backend", "WORD", o.backend, "eigen (fast), reference (plain loops)",
-            "eigen, reference (this polder-train was built without Thrust)",
-            [](const auto& given) { return given == "eigen" || given == "reference"; });
+  help += "thrust (its OpenMP system), ";
 #endif
+#if defined(POLDER_HAVE_CUDA)
+  help += "cuda (a GPU, for one worker), ";
+  allowed += ", cuda";
+#endif
+  line.word("--backend", "WORD", o.backend, help + "reference (plain loops)", allowed, is_backend);
+  line.choice(
+      "--precision", o.precision, {"fp32", "tf32", "bf16"},
+      "how float32 factors of a matrix product are rounded: not at all, to 10 or to 7 bits of mantissa (--backend "
+      "cuda)");
   line.number("--deadline", o.deadline,
               {.low = 0.001, .high = 1e6, .said = "a number of seconds from 0.001 to 1000000"},
               "seconds that a worker waits for another before the run fails");
@@ -395,6 +406,29 @@ void add_output(command_line& line, options& o) {
                             "local steps between two checkpoints; without it an epoch's");
   line.any("--resume", "DIR", o.resume, "goes on from the last checkpoint there; may be the folder of --checkpoint");
   line.any("--export", "FILE", o.export_to, "the averaged model as a safetensors file");
+}
+
+/// What can be computed where.
+void check_backend(const options& o) {
+#if !defined(POLDER_HAVE_THRUST)
+  require<usage_error>(o.backend != "thrust",
+                       "--backend thrust: this polder-train was built without Thrust; allowed: ", host_backends());
+#endif
+#if !defined(POLDER_HAVE_CUDA)
+  require<usage_error>(o.backend != "cuda",
+                       "--backend cuda: this polder-train was built without CUDA (configure with -D POLDER_CUDA=ON); "
+                       "allowed: ",
+                       host_backends());
+#endif
+  const bool cuda = o.backend == "cuda";
+  require<usage_error>(cuda || o.precision == "fp32", "--precision ", o.precision, ": does not apply with --backend ",
+                       o.backend, "; allowed with --backend cuda");
+  require<usage_error>(!cuda || !o.needs_host_memory(), "--backend cuda: --method ", o.method,
+                       " needs host memory; allowed: ", host_backends());
+  require<usage_error>(!cuda || o.communicator == "in_process", "--communicator ", o.communicator,
+                       ": does not apply with --backend cuda; allowed: in_process");
+  require<usage_error>(!cuda || o.workers == 1, "--workers ", o.workers,
+                       ": workers do not yet share a GPU; allowed with --backend cuda: 1");
 }
 
 /// What one option says about another.
@@ -421,9 +455,7 @@ void check_together(const command_line& line, const options& o) {
       "--push-from target or --push 0");
   require<usage_error>(!o.has("--compress-cross") || o.compress_cross != "none" || !line.given("--error-feedback"),
                        "--error-feedback ", o.error_feedback, ": does not apply with --compress-cross none");
-  require<usage_error>(
-      o.method != "power_sgd" || o.backend != "thrust",
-      "--backend thrust: does not multiply matrices for --method power_sgd; allowed: eigen, reference");
+  check_backend(o);
   require<usage_error>(
       !o.derives_gamma() || o.method == "choco_sgd" || (o.method == "comp_q_saddle" && o.error_feedback == "off"),
       "--gamma derived: allowed with --method choco_sgd, and comp_q_saddle without --error-feedback on");
@@ -454,6 +486,18 @@ std::string fingerprint(const polder::topology::graph& g) {
 }
 
 }  // namespace
+
+std::string host_backends() {
+#if defined(POLDER_HAVE_THRUST)
+  return "eigen, thrust, reference";
+#else
+  return "eigen, reference";
+#endif
+}
+
+bool options::needs_host_memory() const {
+  return has_option(method_named(method), "--compress") || method == "power_sgd";
+}
 
 bool options::has(std::string_view option) const {
   return has_option(method_named(method), option) && serves(*this, option);
@@ -539,6 +583,7 @@ polder::run_configuration options::configuration() const {
   all.add("--label-smoothing", label_smoothing);
   all.add("--seed", seed);
   all.add("--backend", backend);
+  if (backend == "cuda") all.add("--precision", precision);
   return all;
 }
 

@@ -73,7 +73,8 @@ struct options {
 
   std::string communicator = "in_process";
   std::string backend = "eigen";
-  double deadline = 60.0;  // seconds
+  std::string precision = "fp32";  // of cuda's matrix products: tf32, bf16
+  double deadline = 60.0;          // seconds
 
   std::uint64_t eval_every = 1;  // epochs
   std::size_t eval_samples = 2000;
@@ -97,12 +98,17 @@ struct options {
   [[nodiscard]] bool derives_gamma() const { return gamma_given == "derived"; }
   /// Whether the option belongs to the method, and serves with the values of the others.
   [[nodiscard]] bool has(std::string_view option) const;
+  /// Whether the method compresses or makes vectors orthonormal, which is done in host memory alone.
+  [[nodiscard]] bool needs_host_memory() const;
   /// The learning rate as a function of the step, once steps_per_epoch is known.
   [[nodiscard]] polder::learning_rate rate() const;
   [[nodiscard]] polder::push_schedule push_shape() const;
   /// All that decides the numbers of the run.
   [[nodiscard]] polder::run_configuration configuration() const;
 };
+
+/// The backends of this build that need no GPU: "eigen, thrust, reference".
+[[nodiscard]] std::string host_backends();
 
 /// Reads the command line. Prints and leaves with status 0 for --help and --version.
 /// Throws usage_error for anything that is not right.

@@ -14,5 +14,8 @@ using run_function = polder::fit_result<float>(const options&, const problem&, c
 run_function run_eigen;
 run_function run_reference;
 run_function run_thrust;
+run_function run_cuda;
+/// Throws usage_error where CUDA finds no GPU.
+void require_gpu();
 
 }  // namespace polder_train

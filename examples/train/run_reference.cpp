@@ -3,5 +3,6 @@
 
 polder::fit_result<float> polder_train::run_reference(const options& o, const problem& p,
                                                       const polder::fit_callbacks& callbacks) {
-  return run_all(polder::reference_backend{}, o, p, callbacks);
+  const auto make = [] { return polder::reference_backend{}; };
+  return run_all(*make_host_engine(p, make()), make, o, p, callbacks);
 }

@@ -9,7 +9,9 @@
 
 #include "polder/comm/counted.hpp"
 #include "polder/comm/run_workers.hpp"
+#include "polder/comm/self.hpp"
 #include "polder/compress/measured.hpp"
+#include "polder/core/view.hpp"
 #include "polder/recipes/all_reduce.hpp"
 #include "polder/recipes/cga.hpp"
 #include "polder/recipes/choco_sgd.hpp"
@@ -30,6 +32,7 @@
 #include "polder/train/worker.hpp"
 #include "train/any_communicator.hpp"
 #include "train/any_compressor.hpp"
+#include "train/engine.hpp"
 #include "train/local_methods.hpp"
 #include "train/run.hpp"
 #if defined(POLDER_HAVE_MPI)
@@ -65,29 +68,20 @@ auto with_two_messages(const options& o, const Make& make, Use&& use) {
   return with(compressed_gossip<polder::choco_before_step<compressor>>(o));
 }
 
-/// Calls use(algorithm) with the method of a graph, or exact averaging, that the options name; power_sgd only where the backend multiplies matrices.
-template <class Backend, class Use>
-auto with_method(const options& o, Use&& use) {
+/// Whether the vectors of a backend lie in host memory.
+template <class Backend>
+constexpr bool in_host_memory = std::is_same_v<typename Backend::space, polder::host_space>;
+
+/// Calls use(algorithm) with the method that the options name, one that works in host memory.
+template <class Use>
+auto with_host_method(const options& o, Use&& use) {
   namespace recipes = polder::recipes;
   const double beta = o.momentum;
   const double decay = o.weight_decay;
   const double clip = o.clip_norm;
-  if constexpr (polder::matrix_backend<Backend>) {
-    if (o.method == "power_sgd") {
-      return use(
-          recipes::power_sgd({.rank = o.rank, .beta = beta, .weight_decay = decay, .clip_norm = clip, .seed = o.seed}));
-    }
-  }
-  if (o.method == "d_psgd") return use(recipes::d_psgd({.weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
-  if (o.method == "dsgdm_n") {
-    return use(recipes::dsgdm_n({.beta = beta, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
-  }
-  if (o.method == "qgm") {
-    return use(recipes::qgm({.beta = beta, .mu = o.mu, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
-  }
-  if (o.method == "q_saddle") {
-    return use(recipes::q_saddle(
-        {.rho = o.rho, .beta = beta, .mu = o.mu, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
+  if (o.method == "power_sgd") {
+    return use(
+        recipes::power_sgd({.rank = o.rank, .beta = beta, .weight_decay = decay, .clip_norm = clip, .seed = o.seed}));
   }
   if (o.method == "choco_sgd") {
     return use(recipes::choco_sgd(compressed_gossip<polder::choco<compressor>>(o),
@@ -103,18 +97,6 @@ auto with_method(const options& o, Use&& use) {
     return o.error_feedback == "on"
                ? use(recipes::comp_q_saddle(compressed_gossip<polder::deep_squeeze<compressor>>(o), q))
                : use(recipes::comp_q_saddle(compressed_gossip<polder::choco<compressor>>(o), q));
-  }
-  if (o.method == "ngm" || o.method == "ngm_model") {
-    return use(recipes::ngm(
-        {.data_share = o.method == "ngm" ? 1.0 : 0.0, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip},
-        polder::nesterov{beta}));
-  }
-  if (o.method == "cga") {
-    return use(recipes::cga({.weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}, polder::nesterov{beta}));
-  }
-  if (o.method == "n_saddle") {
-    return use(recipes::n_saddle({.rho = o.rho, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip},
-                                 polder::nesterov{beta}));
   }
   if (o.method == "comp_ngm") {
     const recipes::comp_ngm_options how{.weight_decay = decay, .clip_norm = clip, .seed = o.seed};
@@ -134,26 +116,60 @@ auto with_method(const options& o, Use&& use) {
         },
         use);
   }
-  if (o.method == "comp_n_saddle") {
-    const recipes::comp_n_saddle_options how{.rho = o.rho, .weight_decay = decay, .clip_norm = clip, .seed = o.seed};
-    return with_two_messages(
-        o,
-        [&](const auto& mixing, const auto& back) {
-          return recipes::comp_n_saddle(mixing, back, how, polder::nesterov{beta});
-        },
-        use);
+  const recipes::comp_n_saddle_options how{.rho = o.rho, .weight_decay = decay, .clip_norm = clip, .seed = o.seed};
+  return with_two_messages(
+      o,
+      [&](const auto& mixing, const auto& back) {
+        return recipes::comp_n_saddle(mixing, back, how, polder::nesterov{beta});
+      },
+      use);
+}
+
+/// Calls use(algorithm) with the method of a graph, or exact averaging, that the options name.
+template <class Backend, class Use>
+auto with_method(const options& o, Use&& use) {
+  namespace recipes = polder::recipes;
+  const double beta = o.momentum;
+  const double decay = o.weight_decay;
+  const double clip = o.clip_norm;
+  if constexpr (in_host_memory<Backend>) {
+    if (o.needs_host_memory()) return with_host_method(o, use);
+  }
+  if (o.method == "d_psgd") return use(recipes::d_psgd({.weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
+  if (o.method == "dsgdm_n") {
+    return use(recipes::dsgdm_n({.beta = beta, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
+  }
+  if (o.method == "qgm") {
+    return use(recipes::qgm({.beta = beta, .mu = o.mu, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
+  }
+  if (o.method == "q_saddle") {
+    return use(recipes::q_saddle(
+        {.rho = o.rho, .beta = beta, .mu = o.mu, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}));
+  }
+  if (o.method == "ngm" || o.method == "ngm_model") {
+    return use(recipes::ngm(
+        {.data_share = o.method == "ngm" ? 1.0 : 0.0, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip},
+        polder::nesterov{beta}));
+  }
+  if (o.method == "cga") {
+    return use(recipes::cga({.weight_decay = decay, .gamma = o.gamma, .clip_norm = clip}, polder::nesterov{beta}));
+  }
+  if (o.method == "n_saddle") {
+    return use(recipes::n_saddle({.rho = o.rho, .weight_decay = decay, .gamma = o.gamma, .clip_norm = clip},
+                                 polder::nesterov{beta}));
   }
   return use(recipes::all_reduce({.beta = beta, .weight_decay = decay, .clip_norm = clip}));
 }
 
-/// One worker from its first step to its last.
+/// One worker from its first step to its last, on a backend of its own.
 template <class Backend>
-polder::fit_result<float> run_worker(const Backend& backend, any_communicator<Backend>& comm, const options& o,
-                                     const problem& p, const polder::topology::mixing_matrix& weights,
+polder::fit_result<float> run_worker(const engine<Backend>& network, const Backend& backend,
+                                     any_communicator<Backend>& comm, const options& o, const problem& p,
+                                     const polder::topology::mixing_matrix& weights,
                                      const polder::fit_callbacks& callbacks) {
   polder::counted counting(comm);
-  const std::unique_ptr<worker_loss> loss = p.loss_of(comm.rank());
-  const std::vector<float> x0 = p.initial_parameters();
+  const auto loss = network.loss_of(comm.rank(), backend);
+  const auto tests = network.tests_on(backend);
   polder::checkpoint_folder checkpoints(o.checkpoint, o.configuration());
   polder::checkpoint_folder earlier(o.resume, o.configuration());
 
@@ -167,39 +183,46 @@ polder::fit_result<float> run_worker(const Backend& backend, any_communicator<Ba
   if (!o.resume.empty()) how.resume_from = o.resume == o.checkpoint ? &checkpoints : &earlier;
 
   const auto train = [&](const auto& parts) {
-    polder::worker worker(parts, backend, counting, weights, *loss, std::span<const float>(x0),
+    polder::worker worker(parts, backend, counting, weights, *loss, std::span<const float>(p.initial_parameters()),
                           {.lr = o.rate(), .total_steps = how.total_steps(), .check_gradient = true});
-    return polder::fit(worker, p, how, callbacks);
+    return polder::fit(worker, *tests, how, callbacks);
   };
   return with_local_method(o, train, [&] { return with_method<Backend>(o, train); });
 }
 
-/// All workers of this process.
-template <class Backend>
-polder::fit_result<float> run_all(const Backend& backend, const options& o, const problem& p,
-                                  const polder::fit_callbacks& callbacks) {
+/// All workers of this process, each on a backend that it makes in its thread; a device's has a stream of its own.
+template <class Backend, class Make>
+polder::fit_result<float> run_all(const engine<Backend>& network, const Make& make_backend, const options& o,
+                                  const problem& p, const polder::fit_callbacks& callbacks) {
   using polder::topology::mixing_matrix;
   const std::chrono::milliseconds deadline(static_cast<long long>(o.deadline * 1000.0));
   const mixing_matrix weights =
       mixing_matrix::usual(polder::topology::from_name(o.gossips() ? o.topology : "complete", o.workers));
+  const auto run = [&](auto& comm) {
+    typename any_communicator<Backend>::template of<std::remove_reference_t<decltype(comm)>> any(comm);
+    return run_worker<Backend>(network, make_backend(), any, o, p, weights, callbacks);
+  };
+  if constexpr (in_host_memory<Backend>) {
 #if defined(POLDER_HAVE_MPI)
-  if (o.communicator == "mpi") {
-    polder::mpi_communicator<> comm;
-    comm.deadline(deadline);
-    typename any_communicator<Backend>::template of<polder::mpi_communicator<>> ranks(comm);
-    return run_worker<Backend>(backend, ranks, o, p, weights, callbacks);
-  }
+    if (o.communicator == "mpi") {
+      polder::mpi_communicator<> comm;
+      comm.deadline(deadline);
+      return run(comm);
+    }
 #endif
-  polder::fit_result<float> result;
-  polder::run_workers(
-      o.workers,
-      [&](auto& comm) {
-        typename any_communicator<Backend>::template of<std::remove_reference_t<decltype(comm)>> thread(comm);
-        auto mine = run_worker<Backend>(backend, thread, o, p, weights, callbacks);
-        if (comm.rank() == 0) result = std::move(mine);
-      },
-      deadline);
-  return result;
+    polder::fit_result<float> result;
+    polder::run_workers(
+        o.workers,
+        [&](auto& comm) {
+          auto mine = run(comm);
+          if (comm.rank() == 0) result = std::move(mine);
+        },
+        deadline);
+    return result;
+  } else {
+    polder::self<typename Backend::space> alone;
+    return run(alone);
+  }
 }
 
 }  // namespace polder_train

@@ -45,7 +45,18 @@ rejects '--augment mixup: allowed: none, crop-flip' --augment mixup
 rejects '--topology pentagon: .*allowed are ring' --topology pentagon
 rejects '--topology hypercube: .*6' --topology hypercube --workers 6
 rejects '--communicator nccl: allowed' --communicator nccl
-rejects '--backend cuda: allowed' --backend cuda
+rejects '--backend opencl: allowed: eigen, ' --backend opencl
+rejects '--precision fp64: allowed: fp32, tf32, bf16' --precision fp64
+rejects '--precision tf32: does not apply with --backend eigen; allowed with --backend cuda' --precision tf32
+rejects '--precision bf16: does not apply with --backend reference' --backend reference --precision bf16
+if "$POLDER_TRAIN" --help | grep -q 'cuda (a GPU'; then
+  rejects '--workers 8: .*allowed with --backend cuda: 1' --backend cuda
+  rejects '--backend cuda: --method choco_sgd needs host memory; allowed: eigen, ' --backend cuda --workers 1 --method choco_sgd
+  rejects '--backend cuda: --method power_sgd needs host memory' --backend cuda --workers 1 --method power_sgd
+  nvidia-smi >/dev/null 2>&1 || rejects '--backend cuda: there is no GPU .*; allowed: eigen, ' --backend cuda --workers 1
+else
+  rejects '--backend cuda: .*built without CUDA (configure with -D POLDER_CUDA=ON); allowed: eigen, ' --backend cuda
+fi
 rejects '--push-schedule up: allowed' --method dppf --push-schedule up
 rejects "unknown argument '--learning-rate'" --learning-rate 1
 rejects "unknown argument 'more'" more
@@ -92,7 +103,6 @@ rejects '--momentum 0.5: does not apply to --method d_psgd' --method d_psgd --mo
 rejects '--topology one_peer_exponential: --method ngm answers along every edge' --method ngm --topology one_peer_exponential
 rejects '--push 1: does not apply to --method local_sgd; allowed with dppf' --method local_sgd --push 1
 rejects '--rank 2: does not apply to --method qgm; allowed with power_sgd' --rank 2
-rejects '--backend thrust: .*allowed: eigen, reference' --method power_sgd --backend thrust
 rejects '--rank 0: allowed: a whole number >= 1' --method power_sgd --rank 0
 rejects '--topology ring: does not apply to --method power_sgd' --method power_sgd --topology ring
 rejects '--server on: does not apply to --method lsgd; allowed with easgd, dppf' --method lsgd --server on
@@ -275,7 +285,7 @@ fi
 "$POLDER_TRAIN" --help >"$scratch/out" || fail "--help fails"
 for option in --method --workers --topology --dataset --data --model --partition --augment --epochs --batch --lr --lr-schedule \
   --lr-floor --lr-swa-start --ema-decay --momentum --mu --rho --gamma --weight-decay --pull --push --push-start --period \
-  --sync --qsr-warmup --drift --look-every --rank --seed --communicator --backend --eval-every \
+  --sync --qsr-warmup --drift --look-every --rank --seed --communicator --backend --precision --eval-every \
   --clip-norm --label-smoothing --pull-to --server --proximal --outer-lr --qsr-alpha --start-epoch --scope --log --report \
   --checkpoint --checkpoint-every --resume --export; do
   grep -q -e "$option " "$scratch/out" || fail "--help does not tell of $option"

@@ -31,6 +31,30 @@ value() {
 hash_of() {
   "$POLDER_TRAIN" "$@" >"$scratch/hash.out" && value param_hash "$scratch/hash.out"
 }
+# compare BACKEND MODEL ARGUMENT...: an epoch on the digits, on --backend eigen and on this one.
+compare() {
+  other=$1
+  shift
+  run="--model $*"
+  for backend in eigen "$other"; do
+    # shellcheck disable=SC2086
+    "$POLDER_TRAIN" --dataset digits --data examples/data --test-limit 200 --epochs 1 --batch 10 $run --backend "$backend" \
+      >"$scratch/$backend.out" 2>&1 || fail "$run on $backend: $(cat "$scratch/$backend.out")"
+  done
+}
+# near KEY BOUND: both of them say the same number, to within that share of it.
+near() {
+  a=$(value "$1" "$scratch/eigen.out")
+  b=$(value "$1" "$scratch/$other.out")
+  awk -v a="$a" -v b="$b" -v bound="$2" \
+    'BEGIN { gap = a < b ? b - a : a - b; exit !(length(a) > 0 && length(b) > 0 && gap <= bound * a) }' ||
+    fail "$run: $1 is $a on eigen and $b on $other"
+}
+# same_parameters: both of them end with the same parameters, bit for bit.
+same_parameters() {
+  [ "$(value param_hash "$scratch/$other.out")" = "$(value param_hash "$scratch/eigen.out")" ] ||
+    fail "$run: $other has other parameters than eigen"
+}
 has_mpi() {
   command -v mpirun >/dev/null 2>&1 && ! "$POLDER_TRAIN" --communicator mpi --bad 2>&1 | grep -q 'without MPI'
 }

@@ -95,13 +95,13 @@ void train_and_measure(json& line, const job& j, surroundings& around) {
     o.checkpoint_every = steps;
   }
   try {
-    const auto result = polder_train::run_eigen(o, *task, {});
-    line["summary"] = polder_train::summary(o, task->tensors(), result);
+    const auto result = polder_train::run_eigen(o, task, {});
+    line["summary"] = polder_train::summary(o, task.tensors(), result);
     if (j.purpose == "tune") return;
     if (!around.images) {
       around.images = std::make_unique<training_images>(o.dataset, o.data, o.train_limit, around.measured_images);
     }
-    const auto models = models_in(o.checkpoint, steps, o.workers, task->tensors());
+    const auto models = models_in(o.checkpoint, steps, o.workers, task.tensors());
     const training_images::losses& on = around.images->of(o.model);
     if (j.purpose == "width") {
       measure_width(line, o, on.some, models);
