@@ -28,7 +28,8 @@ class device_loss final : public worker_loss<typename Backend::space> {
 
   void select_batch(std::uint64_t step) override { objective_.select_batch(step); }
   void select_probe(std::uint64_t step) override { objective_.select_probe(step); }
-  double loss_and_gradient(polder::view<space, const float> x, polder::view<space, float> g) const override {
+  typename worker_loss<space>::loss loss_and_gradient(polder::view<space, const float> x,
+                                                      polder::view<space, float> g) const override {
     return objective_.loss_and_gradient(x, g);
   }
   [[nodiscard]] polder::layout layout() const override { return objective_.layout(); }

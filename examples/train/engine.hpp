@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <type_traits>
 
 #include "polder/core/layout.hpp"
 #include "polder/core/view.hpp"
+#include "polder/objective/late_loss.hpp"
 #include "polder/train/evaluation.hpp"
 #include "train/problem.hpp"
 
@@ -21,7 +23,9 @@ class worker_loss {
   virtual ~worker_loss() = default;
   virtual void select_batch(std::uint64_t step) = 0;
   virtual void select_probe(std::uint64_t step) = 0;
-  virtual double loss_and_gradient(polder::view<Space, const float> x, polder::view<Space, float> g) const = 0;
+  /// Losses of a device may come late.
+  using loss = std::conditional_t<std::is_same_v<Space, polder::host_space>, double, polder::late_loss>;
+  virtual loss loss_and_gradient(polder::view<Space, const float> x, polder::view<Space, float> g) const = 0;
   [[nodiscard]] virtual polder::layout layout() const = 0;
 };
 

@@ -31,28 +31,26 @@ inline void require_finite_number(int worker, std::uint64_t step, double loss, s
 }
 }  // namespace detail
 
-// A late loss is not waited for: the worker looks at it one step later.
+// A loss that is still on its way is not waited for: the worker looks at it one step later.
 
 /// Stops the run if the loss of a step is not finite.
 template <class Context, class Loss>
 void require_finite_loss(const Context& ctx, const Loss& loss) {
-  if constexpr (!is_late<Loss>) detail::require_finite_number(ctx.comm.rank(), ctx.step, loss);
+  if (is_here(loss)) detail::require_finite_number(ctx.comm.rank(), ctx.step, loss);
 }
 /// Stops the run if the loss at the ascent point of a step is not finite: its gradient would spread to the neighbors.
 template <class Context, class Loss>
 void require_finite_ascent(const Context& ctx, const Loss& loss) {
-  if constexpr (!is_late<Loss>) {
+  if (is_here(loss)) {
     detail::require_finite_number(ctx.comm.rank(), ctx.step, loss, "the loss uphill", "lower rho, ");
   }
 }
 /// Stops the run if the loss at a neighbor's parameters is not finite.
 template <class Context, class Loss>
 void require_finite_cross(const Context& ctx, int neighbor, const Loss& loss) {
-  if constexpr (!is_late<Loss>) {
-    if (std::isfinite(loss)) return;
-    detail::require_finite_number(ctx.comm.rank(), ctx.step, loss,
-                                  text("the loss at the parameters of worker ", neighbor));
-  }
+  if (!is_here(loss) || std::isfinite(static_cast<double>(loss))) return;
+  detail::require_finite_number(ctx.comm.rank(), ctx.step, loss,
+                                text("the loss at the parameters of worker ", neighbor));
 }
 /// The same for the losses with the tickets [first, end) of one step, which have come late.
 inline void require_finite_losses(const late_losses& losses, std::uint64_t first, std::uint64_t end, int worker,

@@ -41,4 +41,14 @@ class late_loss {
 template <class Loss>
 inline constexpr bool is_late = std::is_same_v<std::remove_cvref_t<Loss>, late_loss>;
 
+/// Whether it is a number already.
+template <class Loss>
+[[nodiscard]] bool is_here(const Loss& loss) {
+  if constexpr (is_late<Loss>) {
+    return loss.from() == nullptr;
+  } else {
+    return true;
+  }
+}
+
 }  // namespace polder

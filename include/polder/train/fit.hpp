@@ -122,7 +122,7 @@ class fitting {
   /// Counts the last step's loss if it is late.
   void count_late() {
     const auto [loss, steps] = std::exchange(late_, {});
-    if (loss.from() != nullptr) count(loss, steps);
+    if (steps != 0) count(loss, steps);
   }
   /// All that was begun is done, and the losses are counted.
   void settle() {
@@ -270,8 +270,8 @@ class fitting {
   fit_state state_;
   struct {
     late_loss loss;
-    std::uint64_t steps = 0;
-  } late_;  // of the last step
+    std::uint64_t steps = 0;  // 0: it has been counted
+  } late_;                    // of the last step
 };
 
 }  // namespace detail

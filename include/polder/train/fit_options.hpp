@@ -45,10 +45,10 @@ struct fit_options {
 
 /// Whom a run tells what happens; called on worker 0 only.
 struct fit_callbacks {
-  std::function<void(const resumed&)> begin;                   ///< before the first step
+  std::function<void(const resumed&)> begin;  ///< before the first step
   /// After each step, with the own minibatch's loss; a step later where losses are late (late_loss).
   std::function<void(std::uint64_t steps, double loss)> step;
-  std::function<void(const evaluation&)> evaluated;            ///< after each evaluation, the last one included
+  std::function<void(const evaluation&)> evaluated;  ///< after each evaluation, the last one included
 };
 
 namespace detail {

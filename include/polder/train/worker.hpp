@@ -155,7 +155,7 @@ class worker {
     }
     if constexpr (is_late<decltype(loss)>) {
       settle();
-      unsettled_ = {loss, loss.from()->tickets(), ctx_.step};
+      if (!is_here(loss)) unsettled_ = {loss, loss.from()->tickets(), ctx_.step};
     }
     ctx_.end_step();
     return loss;
@@ -164,7 +164,7 @@ class worker {
   /// come to be looked at here; `fit` calls it at the end of an epoch.
   void settle() {
     const auto [loss, end, step] = std::exchange(unsettled_, {});
-    if (loss.from() != nullptr) require_finite_losses(*loss.from(), loss.ticket(), end, rank(), step);
+    if (!is_here(loss)) require_finite_losses(*loss.from(), loss.ticket(), end, rank(), step);
   }
 
   [[nodiscard]] int rank() const { return ctx_.comm.rank(); }
@@ -271,9 +271,7 @@ class worker {
   view<space, const T> probe(view<space, const T> at) {
     if constexpr (requires { f_.select_probe(ctx_.step); }) f_.select_probe(ctx_.step);
     const auto loss = evaluate(f_, at, g_.view());
-    if constexpr (!is_late<decltype(loss)>) {
-      detail::require_finite_number(rank(), ctx_.step, loss, "the loss of the probe batch");
-    }
+    if (is_here(loss)) detail::require_finite_number(rank(), ctx_.step, loss, "the loss of the probe batch");
     return g_.view();
   }
   void check_gradient() {
