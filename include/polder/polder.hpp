@@ -4,6 +4,7 @@
 #pragma once
 
 #include "polder/backend/counting.hpp"
+#include "polder/backend/fours.hpp"
 #include "polder/backend/host_kernels.hpp"
 #include "polder/backend/host_loops.hpp"
 #include "polder/backend/host_means.hpp"
@@ -40,6 +41,7 @@
 #include "polder/compress/tensors.hpp"
 #include "polder/compress/top_k.hpp"
 #include "polder/core/config.hpp"
+#include "polder/core/divider.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/layout.hpp"
 #include "polder/core/random.hpp"
@@ -116,6 +118,7 @@
 #include "polder/nn/device/loss.hpp"
 #include "polder/nn/device/normalization.hpp"
 #include "polder/nn/device/pooling.hpp"
+#include "polder/nn/device/replay.hpp"
 #include "polder/nn/device/shared.hpp"
 #include "polder/nn/device_model.hpp"
 #include "polder/nn/evaluation.hpp"
@@ -143,6 +146,7 @@
 #include "polder/objective/common_start.hpp"
 #include "polder/objective/context.hpp"
 #include "polder/objective/finite.hpp"
+#include "polder/objective/late_loss.hpp"
 #include "polder/objective/logistic.hpp"
 #include "polder/objective/objective.hpp"
 #include "polder/objective/parameters.hpp"

@@ -12,6 +12,7 @@
 
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/core/config.hpp"
+#include "polder/core/divider.hpp"
 #include "polder/core/error.hpp"
 #include "polder/core/random.hpp"
 #include "polder/core/view.hpp"
@@ -29,6 +30,7 @@ struct gather_images {
   Value value;  // of a channel's pixel
   const typename Value::pixel* pixels;
   std::size_t channels, height, width;
+  divider by_height, by_width;
   std::size_t count;
   const std::size_t* indices;
   const std::int32_t* all_labels;
@@ -42,14 +44,15 @@ struct gather_images {
     const std::size_t index = indices[n], area = height * width;
     const image_change change = how.changes() ? change_of(how, key, index) : image_change{};
     team.each(channels * area, [&](std::size_t j) {
-      const std::size_t channel = j / area, h = j / width % height, w = j % width;
+      const auto [above, w] = by_width.split(static_cast<std::uint32_t>(j));
+      const auto [channel, h] = by_height.split(above);
       // places before the image wrap around to very large ones
       const std::size_t row = h + static_cast<std::size_t>(static_cast<std::ptrdiff_t>(change.down));
       const std::size_t column = w + static_cast<std::size_t>(static_cast<std::ptrdiff_t>(change.right));
       const std::size_t line = ((index * channels + channel) * height + row) * width;
       const bool inside = row < height && column < width;
       const std::size_t place = line + (change.mirrored ? width - 1 - column : column);
-      images[(channel * count + n) * area + j % area] =
+      images[(channel * count + n) * area + h * width + w] =
           value(channel, inside ? pixels[place] : typename Value::pixel{});
     });
     team.each(1, [&](std::size_t) { labels[n] = all_labels[index]; });
@@ -98,9 +101,10 @@ class resident_dataset {
                           "gather: ", indices.size, " images give ", indices.size * shape_.size(), " numbers and ",
                           indices.size, " labels, not ", images.size, " and ", labels.size);
     const auto run = [&](const auto& value, const auto* pixels) {
-      backend.teams(indices.size, detail::gather_images<T, std::decay_t<decltype(value)>>{
-                                      value, pixels, shape_.channels, shape_.height, shape_.width, indices.size,
-                                      indices.data, labels_.view().data, how, key, images.data, labels.data});
+      backend.teams(indices.size,
+                    detail::gather_images<T, std::decay_t<decltype(value)>>{
+                        value, pixels, shape_.channels, shape_.height, shape_.width, shape_.height, shape_.width,
+                        indices.size, indices.data, labels_.view().data, how, key, images.data, labels.data});
     };
     if (bytes_.size() != 0) {
       run(detail::byte_pixels<T>{tables_.view().data}, bytes_.view().data);

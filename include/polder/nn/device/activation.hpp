@@ -51,10 +51,11 @@ class flattening final : public operation<T> {
  public:
   flattening(B backend, shape in) : backend_(std::move(backend)), in_(in) {}
   void forward(const pass<T>& p, const T* x, T* y, T*) const override {
-    backend_.each(p.images * in_.size(), transpose_channels<T>{p.images, in_.pixels(), x, y});
+    backend_.each(narrow_count(p.images * in_.size()), transpose_channels<T>{p.images, in_.pixels(), x, y});
   }
   void backward(const pass<T>& p, const T*, const T*, const T* dy, T* dx, const T*) const override {
-    if (dx != nullptr) backend_.each(p.images * in_.size(), transpose_channels<T>{in_.pixels(), p.images, dy, dx});
+    if (dx != nullptr)
+      backend_.each(narrow_count(p.images * in_.size()), transpose_channels<T>{in_.pixels(), p.images, dy, dx});
   }
 
  private:

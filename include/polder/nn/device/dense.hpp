@@ -33,7 +33,7 @@ class matrix_layer final : public operation<T> {
   void forward(const pass<T>& p, const T* x, T* y, T*) const override {
     backend_.gemm(transpose::no, transpose::no, out_, p.images, in_.size(), T{1}, p.parameters + weight_, in_.size(),
                   columns(p, x), p.images, T{0}, y, p.images);
-    if (has_bias_) backend_.each(p.images * out_, add_bias<T>{p.images, p.parameters + bias_, y});
+    if (has_bias_) backend_.each(narrow_count(p.images * out_), add_bias<T>{p.images, p.parameters + bias_, y});
   }
   void backward(const pass<T>& p, const T* x, const T*, const T* dy, T* dx, const T*) const override {
     if (p.gradient != nullptr) {
@@ -45,13 +45,14 @@ class matrix_layer final : public operation<T> {
     T* const to = in_.pixels() == 1 ? dx : p.scratch;
     backend_.gemm(transpose::yes, transpose::no, in_.size(), p.images, out_, T{1}, p.parameters + weight_, in_.size(),
                   dy, p.images, T{0}, to, p.images);
-    if (to != dx) backend_.each(p.images * in_.size(), transpose_channels<T>{in_.pixels(), p.images, to, dx});
+    if (to != dx)
+      backend_.each(narrow_count(p.images * in_.size()), transpose_channels<T>{in_.pixels(), p.images, to, dx});
   }
 
  private:
   const T* columns(const pass<T>& p, const T* x) const {
     if (in_.pixels() == 1) return x;
-    backend_.each(p.images * in_.size(), transpose_channels<T>{p.images, in_.pixels(), x, p.scratch});
+    backend_.each(narrow_count(p.images * in_.size()), transpose_channels<T>{p.images, in_.pixels(), x, p.scratch});
     return p.scratch;
   }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "polder/core/divider.hpp"
 #include "polder/nn/device/shared.hpp"
 #include "polder/nn/evonorm.hpp"
 #include "polder/nn/group_norm.hpp"
@@ -18,19 +19,30 @@ namespace detail::device {
 /// The groups of channels of a batch.
 struct batch_groups {
   std::size_t images, groups, channels_each, pixels;
+  divider by_groups = groups, by_channels_each = channels_each, by_pixels = pixels;
 
-  [[nodiscard]] POLDER_HD constexpr std::size_t size() const { return channels_each * pixels; }
-  /// Number i = (image, group): the channel of its j-th number.
-  [[nodiscard]] POLDER_HD constexpr std::size_t channel(std::size_t i, std::size_t j) const {
-    return i % groups * channels_each + j / pixels;
+  [[nodiscard]] POLDER_HD std::size_t size() const { return channels_each * pixels; }
+
+  /// One group of one image.
+  struct group {
+    std::size_t image, first_channel;
+  };
+  [[nodiscard]] POLDER_HD group number(std::size_t i) const {
+    const auto [image, of_image] = by_groups.split(narrow(i));
+    return {image, of_image * channels_each};
   }
-  /// And where that number lies.
-  [[nodiscard]] POLDER_HD constexpr std::size_t place(std::size_t i, std::size_t j) const {
-    return (channel(i, j) * images + i / groups) * pixels + j % pixels;
+  /// The channel of the j-th number of a group, and where that number lies.
+  struct spot {
+    std::size_t channel, place;
+  };
+  [[nodiscard]] POLDER_HD spot at(const group& g, std::size_t j) const {
+    const auto [c, pixel] = by_pixels.split(narrow(j));
+    const std::size_t channel = g.first_channel + c;
+    return {channel, (channel * images + g.image) * pixels + pixel};
   }
   /// The group to which the j-th number of a channel, over images and pixels, belongs.
-  [[nodiscard]] POLDER_HD constexpr std::size_t group_of(std::size_t channel, std::size_t j) const {
-    return j / pixels * groups + channel / channels_each;
+  [[nodiscard]] POLDER_HD std::size_t group_of(std::size_t channel, std::size_t j) const {
+    return by_pixels.quotient(narrow(j)) * groups + by_channels_each.quotient(narrow(channel));
   }
 };
 
@@ -56,16 +68,17 @@ struct normalize_groups {
   template <class Team>
   POLDER_HD void operator()(const Team& team, std::size_t i) const {
     const auto n = static_cast<double>(of.size());
+    const batch_groups::group own = of.number(i);
     const double center =
-        team.sum(of.size(), [&](std::size_t j) { return static_cast<double>(x[of.place(i, j)]); }) / n;
+        team.sum(of.size(), [&](std::size_t j) { return static_cast<double>(x[of.at(own, j).place]); }) / n;
     const double squares = team.sum(of.size(), [&](std::size_t j) {
-      const double gap = static_cast<double>(x[of.place(i, j)]) - center;
+      const double gap = static_cast<double>(x[of.at(own, j).place]) - center;
       return gap * gap;
     });
     const T mean = static_cast<T>(center), r = static_cast<T>(1.0 / std::sqrt(squares / n + epsilon));
     team.each(of.size(), [&](std::size_t j) {
-      const std::size_t k = of.place(i, j);
-      y[k] = formula(of.channel(i, j), x[k], mean, r);
+      const auto [channel, k] = of.at(own, j);
+      y[k] = formula(channel, x[k], mean, r);
     });
     team.each(1, [&](std::size_t) {
       saved[2 * i] = mean;
@@ -92,17 +105,18 @@ struct normalize_back {
   template <class Team>
   POLDER_HD void operator()(const Team& team, std::size_t i) const {
     const T mean = saved[2 * i], r = saved[2 * i + 1];
+    const batch_groups::group own = of.number(i);
     const auto sums = team.sum(of.size(), [&](std::size_t j) {
-      const std::size_t k = of.place(i, j);
-      const double dn = static_cast<double>(parameters.gamma_of(of.channel(i, j)) * dy[k]);
+      const auto [channel, k] = of.at(own, j);
+      const double dn = static_cast<double>(parameters.gamma_of(channel) * dy[k]);
       return several<2>{{dn, dn * static_cast<double>((x[k] - mean) * r)}};
     });
     const auto size = static_cast<double>(of.size());
     const T mean_dn = static_cast<T>(sums.values[0] / size), mean_dn_n = static_cast<T>(sums.values[1] / size);
     team.each(of.size(), [&](std::size_t j) {
-      const std::size_t k = of.place(i, j);
+      const auto [channel, k] = of.at(own, j);
       const T n = (x[k] - mean) * r;
-      dx[k] = r * (parameters.gamma_of(of.channel(i, j)) * dy[k] - mean_dn - n * mean_dn_n);
+      dx[k] = r * (parameters.gamma_of(channel) * dy[k] - mean_dn - n * mean_dn_n);
     });
   }
 };
@@ -150,15 +164,16 @@ struct evolve_back {
   template <class Team>
   POLDER_HD void operator()(const Team& team, std::size_t i) const {
     const T mean = saved[2 * i], r = saved[2 * i + 1];
+    const batch_groups::group own = of.number(i);
     const double weighted = team.sum(of.size(), [&](std::size_t j) {
-      const std::size_t channel = of.channel(i, j), k = of.place(i, j);
+      const auto [channel, k] = of.at(own, j);
       return static_cast<double>(parameters.gamma[channel] * dy[k]) *
              static_cast<double>(x[k] * sigmoid(parameters.v[channel] * x[k]));
     });
     const T pull = static_cast<T>(static_cast<double>(r) * static_cast<double>(r) * static_cast<double>(r) * weighted /
                                   static_cast<double>(of.size()));
     team.each(of.size(), [&](std::size_t j) {
-      const std::size_t channel = of.channel(i, j), k = of.place(i, j);
+      const auto [channel, k] = of.at(own, j);
       const T v = parameters.v[channel], s = sigmoid(v * x[k]);
       dx[k] = parameters.gamma[channel] * r * dy[k] * (s + v * x[k] * s * (T{1} - s)) - pull * (x[k] - mean);
     });

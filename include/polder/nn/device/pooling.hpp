@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "polder/core/divider.hpp"
 #include "polder/nn/avg_pool.hpp"
 #include "polder/nn/device/shared.hpp"
 #include "polder/nn/max_pool.hpp"
@@ -20,20 +21,37 @@ struct plane_windows {
   window size;
   std::size_t height, width;
   std::size_t out_height, out_width;
+  divider by_height, by_width, by_out_height, by_out_width, by_size_width, by_stride;
+
+  plane_windows(window w, shape in, shape out)
+      : size(w),
+        height(in.height),
+        width(in.width),
+        out_height(out.height),
+        out_width(out.width),
+        by_height(height),
+        by_width(width),
+        by_out_height(out_height),
+        by_out_width(out_width),
+        by_size_width(w.width),
+        by_stride(w.stride) {}
 
   /// The upper left corner of output `i`, over all planes.
-  [[nodiscard]] POLDER_HD constexpr std::size_t corner(std::size_t i) const {
-    const std::size_t plane = i / (out_height * out_width), place = i % (out_height * out_width);
-    return (plane * height + place / out_width * size.stride) * width + place % out_width * size.stride;
+  [[nodiscard]] POLDER_HD std::size_t corner(std::size_t i) const {
+    const auto [line, column] = by_out_width.split(narrow(i));
+    const auto [plane, row] = by_out_height.split(line);
+    return (plane * height + row * size.stride) * width + column * size.stride;
   }
   /// The number of a tap as an offset from the corner.
-  [[nodiscard]] POLDER_HD constexpr std::size_t offset(std::size_t tap) const {
-    return tap / size.width * width + tap % size.width;
+  [[nodiscard]] POLDER_HD std::size_t offset(std::size_t tap) const {
+    const auto [row, column] = by_size_width.split(narrow(tap));
+    return row * width + column;
   }
   /// Calls visit(output, tap) for the windows that cover input `i`, in rising order.
   template <class Visit>
-  POLDER_HD constexpr void for_covering(std::size_t i, const Visit& visit) const {
-    const std::size_t w = i % width, h = i / width % height, plane = i / (height * width);
+  POLDER_HD void for_covering(std::size_t i, const Visit& visit) const {
+    const auto [line, w] = by_width.split(narrow(i));
+    const auto [plane, h] = by_height.split(line);
     for (std::size_t row = first(h, size.height); row < out_height && row * size.stride <= h; ++row) {
       for (std::size_t column = first(w, size.width); column < out_width && column * size.stride <= w; ++column) {
         visit((plane * out_height + row) * out_width + column,
@@ -44,13 +62,9 @@ struct plane_windows {
 
  private:
   /// The first window that reaches as far as `place`.
-  [[nodiscard]] POLDER_HD constexpr std::size_t first(std::size_t place, std::size_t extent) const {
-    return place < extent ? 0 : (place - extent) / size.stride + 1;
+  [[nodiscard]] POLDER_HD std::size_t first(std::size_t place, std::size_t extent) const {
+    return place < extent ? 0 : by_stride.quotient(narrow(place - extent)) + std::size_t{1};
   }
-
- public:
-  plane_windows(window w, shape in, shape out)
-      : size(w), height(in.height), width(in.width), out_height(out.height), out_width(out.width) {}
 };
 
 /// The maximum and the number of its tap; the first of equals wins, not-a-number beats all.
@@ -121,10 +135,10 @@ class maximum final : public operation<T> {
   /// Per output the number of the tap of its maximum, as a number of type T.
   std::size_t saved() const override { return padded(out_); }
   void forward(const pass<T>& p, const T* x, T* y, T* saved) const override {
-    backend_.each(p.images * out_, take_maximum<T>{windows_, x, y, saved});
+    backend_.each(narrow_count(p.images * out_), take_maximum<T>{windows_, x, y, saved});
   }
   void backward(const pass<T>& p, const T*, const T*, const T* dy, T* dx, const T* saved) const override {
-    if (dx != nullptr) backend_.each(p.images * in_, maximum_back<T>{windows_, dy, saved, dx});
+    if (dx != nullptr) backend_.each(narrow_count(p.images * in_), maximum_back<T>{windows_, dy, saved, dx});
   }
 
  private:
@@ -143,10 +157,10 @@ class average final : public operation<T> {
         out_(out.size()),
         weight_(T{1} / static_cast<T>(w.height * w.width)) {}
   void forward(const pass<T>& p, const T* x, T* y, T*) const override {
-    backend_.each(p.images * out_, take_average<T>{windows_, x, y, weight_});
+    backend_.each(narrow_count(p.images * out_), take_average<T>{windows_, x, y, weight_});
   }
   void backward(const pass<T>& p, const T*, const T*, const T* dy, T* dx, const T*) const override {
-    if (dx != nullptr) backend_.each(p.images * in_, average_back<T>{windows_, dy, dx, weight_});
+    if (dx != nullptr) backend_.each(narrow_count(p.images * in_), average_back<T>{windows_, dy, dx, weight_});
   }
 
  private:
