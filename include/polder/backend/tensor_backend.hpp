@@ -41,13 +41,6 @@ template <class Space, class T>
   return stream<access::inout, Space, T>{v.data, v.size};
 }
 
-/// One term of a weighted sum of vectors.
-template <class Space, class T>
-struct weighted {
-  view<Space, const T> x;
-  double weight = 0;
-};
-
 /// The element function with its scalars fetched from the backend's memory. An element that reads a norm or a step
 /// size left there by an earlier pass has a member `resolved()` that returns a copy with the plain numbers inside;
 /// backends call it once per block or thread, where the memory can be read, so the host never waits for a number.
@@ -88,6 +81,8 @@ inline constexpr std::size_t sum_lanes = 16;
 ///  8. `b.gram(vectors, products)`: products[a (a + 1) / 2 + b] = sum_i v_a,i v_b,i for b <= a, the lower triangle row by
 ///     row; each product of two numbers is rounded to double, each sum has the canonical order.
 ///  9. Calls of one worker's backend take effect in the order of the calls. Nothing but `to_host` waits.
+/// 10. Where calls take effect after they have returned, `b.queue()` names the queue that they go to, and the space has a
+///     detail::ordering (core/ordering.hpp): so workers of one memory can wait for each other.
 template <class B>
 concept tensor_backend = requires(const B b, view<typename B::space, float> x, view<typename B::space, const float> c,
                                   std::span<float> h, std::span<const float> hc) {
