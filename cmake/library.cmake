@@ -4,8 +4,8 @@ set(polder_components eigen thrust cuda cublas mpi zlib lzma)
 set(polder_eigen_headers backend/eigen.hpp)
 # what only nvcc reads is empty for others, and is checked with them
 set(polder_thrust_headers backend/thrust.hpp backend/cublas.hpp backend/cuda_graph.hpp backend/cuda_kernels.hpp
-  backend/cuda_late_numbers.hpp
-  backend/cuda_passes.hpp backend/thrust_cuda.hpp)
+  backend/cuda_late_numbers.hpp backend/cuda_ordering.hpp backend/cuda_passes.hpp
+  backend/thrust_cuda.hpp)
 set(polder_mpi_headers comm/mpi.hpp)
 set(polder_zlib_headers io/gzip.hpp data/load.hpp)
 set(polder_lzma_headers io/xz.hpp)

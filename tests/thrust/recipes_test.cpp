@@ -1,5 +1,5 @@
 // Every recipe that needs no host memory, on Thrust's default system and on the reference backend: one worker, the same
-// numbers. With several workers the communicators decide, and their contract suites test them.
+// numbers. Several workers are in workers_test.cpp.
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

@@ -104,6 +104,11 @@ class counting_backend {
     shared_->counts = {};
   }
   [[nodiscard]] const B& inner() const { return inner_; }
+  [[nodiscard]] decltype(auto) queue() const
+    requires requires(const B& b) { b.queue(); }
+  {
+    return inner_.queue();
+  }
 
   template <class T>
   [[nodiscard]] buffer<T> zeros(std::size_t n) const {

@@ -41,13 +41,6 @@ template <class Space, class T>
   return stream<access::inout, Space, T>{v.data, v.size};
 }
 
-/// One term of a weighted sum of vectors.
-template <class Space, class T>
-struct weighted {
-  view<Space, const T> x;
-  double weight = 0;
-};
-
 /// The element function with its scalars fetched from the backend's memory. An element that reads a norm or a step
 /// size left there by an earlier pass has a member `resolved()` that returns a copy with the plain numbers inside;
 /// backends call it once per block or thread, where the memory can be read, so the host never waits for a number.
@@ -88,10 +81,12 @@ inline constexpr std::size_t sum_lanes = 16;
 ///  8. `b.gram(vectors, products)`: products[a (a + 1) / 2 + b] = sum_i v_a,i v_b,i for b <= a, the lower triangle row by
 ///     row; each product of two numbers is rounded to double, each sum has the canonical order.
 ///  9. Calls of one worker's backend take effect in the order of the calls. Nothing but `to_host` waits.
-/// 10. Optional: `auto late = b.late_numbers(n)` is n places on the host for doubles that are on their way there:
+/// 10. Where calls take effect after they have returned, `b.queue()` names the queue that they go to, and the space has a
+///     detail::ordering (core/ordering.hpp): so workers of one memory can wait for each other.
+/// 11. Optional: `auto late = b.late_numbers(n)` is n places on the host for doubles that are on their way there:
 ///     `late.send(k, number)` queues the copy of a view of one double to place k, `late.get(k)` waits for that copy alone
 ///     and returns the number. Without it a number is there when `to_host` has waited.
-/// 11. Optional: `auto g = b.capture(f)` calls f() and keeps the calls of `b` in it, which do not take effect then;
+/// 12. Optional: `auto g = b.capture(f)` calls f() and keeps the calls of `b` in it, which do not take effect then;
 ///     `g.run()` puts all of them on the queue again, with the arguments that they had. f may not wait or allocate.
 template <class B>
 concept tensor_backend = requires(const B b, view<typename B::space, float> x, view<typename B::space, const float> c,

@@ -12,6 +12,7 @@
 #include "polder/backend/cuda_graph.hpp"
 #include "polder/backend/cuda_kernels.hpp"
 #include "polder/backend/cuda_late_numbers.hpp"
+#include "polder/backend/cuda_ordering.hpp"
 #include "polder/backend/cuda_passes.hpp"
 #include "polder/backend/tensor_backend.hpp"
 #include "polder/backend/thrust.hpp"
@@ -36,6 +37,8 @@ class thrust_backend<thrust_cuda> {
   /// A new stream on the calling thread's current device.
   thrust_backend() : queue_(std::make_shared<const detail::cuda_queue>()) {}
 
+  /// What copies of a backend share: the stream on which the passes run, and its device.
+  [[nodiscard]] const std::shared_ptr<const detail::cuda_queue>& queue() const { return queue_; }
   /// The stream on which the passes run, for libraries that take one.
   [[nodiscard]] cudaStream_t cuda_stream() const { return queue_->stream(); }
   /// Makes the backend's device the calling thread's, as every pass does: before calls of such a library.

@@ -24,6 +24,12 @@ class forwarding {
   [[nodiscard]] int rank() const { return inner_->rank(); }
   [[nodiscard]] int size() const { return inner_->size(); }
   void deadline(std::chrono::milliseconds time) { inner_->deadline(time); }
+  template <class Backend>
+  void attach(const Backend& backend)
+    requires requires(C& c) { c.attach(backend); }
+  {
+    inner_->attach(backend);
+  }
   void post(const exchange_plan& plan) { inner_->post(plan); }
   [[nodiscard]] std::span<const message> wait() { return inner_->wait(); }
   void release() { inner_->release(); }

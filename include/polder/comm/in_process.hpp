@@ -27,11 +27,20 @@ namespace polder {
 /// Cost of a round with K neighbors: K + 2 locks that are rarely contended, at most one sleep, no allocation once the
 /// queues have grown. all_reduce_mean of n numbers of b bytes reads n b and writes n b / workers per worker; the mean
 /// is one vector for the whole group.
+///
+/// On a device the workers share one, and each has a backend with a queue of its own: `attach` names it, which a worker's
+/// context does. The host waits for messages and readers as always, but never for the device: what a queue has to wait for
+/// are marks on other queues (queue_marks), one for each post, release and part of a reduction. Exceptions: `quiesce`, the
+/// end of the group, and an all_reduce_mean of more numbers than before.
 /// Errors: comm_error when a deadline passes, when another worker failed, or when one waits for a worker that has
-/// finished; config_error for calls out of order.
+/// finished; config_error for calls out of order or without a queue.
 template <class Space = host_space>
 class in_process {
-  static_assert(std::is_same_v<Space, host_space>, "in_process shares host memory: use host_space");
+  static_assert(std::is_same_v<Space, host_space> || detail::has_queues<Space>,
+                "in_process shares the host's memory or a device's: include the header of its backend first");
+  using mark = typename detail::queue_marks<Space>::mark;
+  using publication = detail::publication<Space>;
+  using mailbox = detail::mailbox<Space>;
 
  public:
   using space = Space;
@@ -43,25 +52,39 @@ class in_process {
   [[nodiscard]] int size() const { return group_->size(); }
   void deadline(std::chrono::milliseconds time) { deadline_ = time; }
 
+  /// On a device: this worker computes on the queue of `backend` and its copies. Another queue than before goes on where
+  /// that one stands.
+  template <class Backend>
+  void attach(const Backend& backend)
+    requires detail::has_queues<Space>
+  {
+    mine().marks.attach(backend.queue());
+  }
+
   void post(const exchange_plan& plan) {
     detail::check_plan(plan, rank_, size());
     order_.begin_post();
     step_ = plan.step;
     fixed_size_ = plan.fixed_size;
     receives_.assign(plan.receives.begin(), plan.receives.end());
+    mark written{};
     for (const outgoing& send : plan.sends) {
       require<comm_error>(!group_->box(send.peer).gone.load(), "worker ", rank_, " sends to worker ", send.peer,
                           " at step ", step_, " (", detail::edge(rank_, send.peer), "), but worker ", send.peer,
                           " has finished");
-      detail::publication* source = send.bytes == 0 ? nullptr : &mine().book(send.data);
-      group_->box(send.peer).deliver({{rank_, send.data, send.bytes}, step_, source});
+      publication* source = nullptr;
+      if (send.bytes != 0) {
+        if (written == mark{}) written = mine().marks.set();
+        source = &mine().book(send.data);
+      }
+      group_->box(send.peer).deliver({{rank_, send.data, send.bytes}, step_, source, written});
     }
   }
 
   [[nodiscard]] std::span<const message> wait() {
     order_.begin_wait();
     messages_.clear();
-    detail::mailbox& box = mine();
+    mailbox& box = mine();
     std::unique_lock lock(box.mutex);
     expect_messages();
     try {
@@ -73,7 +96,11 @@ class in_process {
       throw;
     }
     expect_nothing();
-    for (const incoming& receive : receives_) messages_.push_back(queue_from(receive.peer).take().what);
+    for (const incoming& receive : receives_) {
+      const detail::delivery<Space>& taken = queue_from(receive.peer).take();
+      messages_.push_back(taken.what);
+      box.marks.hold(taken.written);
+    }
     lock.unlock();
     for (std::size_t i = 0; i < messages_.size(); ++i) {
       detail::check_size(receives_[i], messages_[i].bytes, fixed_size_, rank_, step_);
@@ -84,19 +111,22 @@ class in_process {
   void release() {
     order_.release();
     if (messages_.empty()) return;
+    const mark read = mine().marks.set_quietly();
     {
       const std::lock_guard lock(mine().mutex);
       for (const message& m : messages_) sources_.push_back(queue_from(m.peer).drop_held());
     }
     for (std::size_t i = 0; i < messages_.size(); ++i) {
-      if (sources_[i] != nullptr) group_->box(messages_[i].peer).reader_done(*sources_[i]);
+      if (sources_[i] == nullptr) continue;
+      sources_[i]->reads.note(rank_, read);
+      group_->box(messages_[i].peer).reader_done(*sources_[i]);
     }
     sources_.clear();
     messages_.clear();
   }
 
   void reclaim(const void* data) {
-    for (detail::publication& p : mine().published) {
+    for (publication& p : mine().published) {
       if (p.data == data) await_readers(p);
     }
   }
@@ -108,19 +138,26 @@ class in_process {
     order_.begin_all_reduce();
     step_ = step;
     const auto workers = static_cast<std::size_t>(size());
-    detail::shared_mean& shared = group_->mean_;
+    detail::shared_mean<Space>& shared = group_->mean_;
+    detail::queue_marks<Space>& marks = mine().marks;
+    if constexpr (detail::has_queues<Space>) marks.attach_only(backend.queue());
 
     shared.inputs[static_cast<std::size_t>(rank_)] = {x.data, x.size, sizeof(T)};
+    marks.set_ready();
     meet(
         "all_reduce_mean", [] {},
         [&] {
-          (void)shared.mean.template reserve<T>(backend, x.size);
-          (void)shared.partial.template reserve<double>(backend, workers * workers);
-          (void)shared.gaps.template reserve<double>(backend, workers);
+          for (const mailbox& box : group_->boxes_) marks.hold_ready(box.marks);
+          if (!shared.template fits<T>(x.size)) {
+            marks.settle();  // nobody reads the memory that goes
+            shared.template reserve<T>(backend, x.size);
+          }
+          shared.gathered = marks.set();
           group_->meeting_.reducing = size();
         });
-    reading_guard reading(*group_);
+    reading_guard reading(*group_, marks);
     check_inputs(x.size, sizeof(T));
+    marks.hold(shared.gathered);
 
     T* const mean = shared.mean.template get<T>();
     double* const partial = shared.partial.template get<double>();
@@ -135,16 +172,15 @@ class in_process {
                              view<Space, double>(partial + workers * static_cast<std::size_t>(rank_), workers));
     }
     reading.end();
-    double* const gaps = shared.gaps.template get<double>();
     meet(
         "all_reduce_mean", [] {},
         [&] {
-          std::fill_n(gaps, workers, 0.0);
-          for (std::size_t s = 0; s < workers && slice_of(x.size, size(), static_cast<int>(s)).size != 0; ++s) {
-            for (std::size_t m = 0; m < workers; ++m) gaps[m] += partial[s * workers + m];
-          }
+          for (const mailbox& box : group_->boxes_) marks.hold_reduced(box.marks);
+          shared.fold(backend, x.size);
+          shared.folded = marks.set();
         });
-    return {{mean, x.size}, {gaps, workers}};
+    marks.hold(shared.folded);
+    return {{mean, x.size}, {shared.gaps.template get<double>(), workers}};
   }
 
   void all_gather(std::span<const std::byte> mine, std::span<std::byte> all) {
@@ -169,14 +205,15 @@ class in_process {
   /// Tells the other workers that this one failed: their waits end with an exception that quotes `reason`.
   void abort(std::exception_ptr reason) { group_->fail(rank_, std::move(reason)); }
 
-  /// Returns when nobody reads what this worker has published, so that its memory may go. With `failing` it aborts
-  /// first (the reason may follow by `abort`) and takes back what nobody has begun to read.
+  /// Returns when nobody reads what this worker has published or put into a reduction, so that its memory may go. With
+  /// `failing` it aborts first (the reason may follow by `abort`) and takes back what nobody has begun to read.
   void quiesce(bool failing = false) noexcept {
     try {
       release();
       if (failing) abort(nullptr);
       if (!failing && !group_->failed()) {
-        for (detail::publication& p : mine().published) await_readers(p);
+        for (publication& p : mine().published) await_readers(p);
+        mine().marks.settle();
         return;
       }
     } catch (...) {
@@ -188,7 +225,7 @@ class in_process {
   /// This worker has finished: whoever waits for it gets an error at once.
   void leave() noexcept {
     release();
-    detail::mailbox& box = mine();
+    mailbox& box = mine();
     box.gone.store(true);
     for (int peer = 0; peer < size(); ++peer) {
       if (peer == rank_) continue;
@@ -199,12 +236,14 @@ class in_process {
   }
 
  private:
-  [[nodiscard]] detail::mailbox& mine() { return group_->box(rank_); }
-  [[nodiscard]] detail::delivery_queue& queue_from(int peer) { return mine().from[static_cast<std::size_t>(peer)]; }
+  [[nodiscard]] mailbox& mine() { return group_->box(rank_); }
+  [[nodiscard]] detail::delivery_queue<Space>& queue_from(int peer) {
+    return mine().from[static_cast<std::size_t>(peer)];
+  }
 
   void expect_messages() {
     for (const incoming& receive : receives_) {
-      detail::delivery_queue& queue = queue_from(receive.peer);
+      detail::delivery_queue<Space>& queue = queue_from(receive.peer);
       if (++queue.wanted > queue.waiting()) ++mine().missing;
     }
   }
@@ -236,15 +275,18 @@ class in_process {
                      " failed: ", detail::what_of(group_->failure()));
   }
 
-  /// From the meeting before an all-reduce until this worker has read the others' vectors: they must not go before.
+  /// From the meeting before an all-reduce until this worker has read the others' vectors: they must not go before. A
+  /// queue may still read them at the end, up to the mark that is left.
   class reading_guard {
    public:
-    explicit reading_guard(in_process_group<Space>& group) : group_(&group) {}
+    reading_guard(in_process_group<Space>& group, detail::queue_marks<Space>& marks) : group_(&group), marks_(marks) {}
     reading_guard(const reading_guard&) = delete;
     reading_guard& operator=(const reading_guard&) = delete;
-    ~reading_guard() { end(); }
-    void end() {
-      if (group_ == nullptr) return;
+    ~reading_guard() {
+      if (group_ != nullptr) end();
+    }
+    void end() noexcept {
+      marks_.set_reduced();
       detail::meeting_point& meeting = group_->meeting_;
       bool last = false;
       {
@@ -257,6 +299,7 @@ class in_process {
 
    private:
     in_process_group<Space>* group_;
+    detail::queue_marks<Space>& marks_;
   };
 
   template <class Arrive, class Last>
@@ -320,13 +363,13 @@ class in_process {
 
   [[nodiscard]] int first_missing_peer(bool gone_only) {
     for (const incoming& receive : receives_) {
-      const detail::delivery_queue& queue = queue_from(receive.peer);
+      const detail::delivery_queue<Space>& queue = queue_from(receive.peer);
       if (queue.wanted > queue.waiting() && (!gone_only || group_->box(receive.peer).gone.load())) return receive.peer;
     }
     return -1;
   }
   [[nodiscard]] std::string published_up_to(int peer) {
-    const detail::delivery_queue& queue = queue_from(peer);
+    const detail::delivery_queue<Space>& queue = queue_from(peer);
     return queue.ever_used() ? text("worker ", peer, " has published up to step ", queue.last_step())
                              : text("worker ", peer, " has published nothing on it yet");
   }
@@ -342,9 +385,14 @@ class in_process {
                 "), but worker ", peer, " has finished: ", published_up_to(peer));
   }
 
-  void await_readers(detail::publication& p) {
+  /// Until all readers are counted off; their queues may still read, and this worker's is held until they are done.
+  void await_readers(publication& p) {
+    await_release(p);
+    mine().marks.hold(p.reads);
+  }
+  void await_release(publication& p) {
     if (p.readers.load() == 0) return;
-    detail::mailbox& box = mine();
+    mailbox& box = mine();
     std::unique_lock lock(box.mutex);
     box.awaits_readers.store(true);
     try {
@@ -363,11 +411,11 @@ class in_process {
   }
 
   /// Who has not released what was published from there, for an error message.
-  [[nodiscard]] std::string unread_message(const detail::publication& p) {
+  [[nodiscard]] std::string unread_message(const publication& p) {
     for (int peer = 0; peer < size(); ++peer) {
-      detail::mailbox& box = group_->box(peer);
+      mailbox& box = group_->box(peer);
       const std::lock_guard lock(box.mutex);
-      const detail::delivery_queue& queue = box.from[static_cast<std::size_t>(rank_)];
+      const detail::delivery_queue<Space>& queue = box.from[static_cast<std::size_t>(rank_)];
       for (std::size_t i = 0; i < queue.size(); ++i) {
         if (queue.at(i).source != &p) continue;
         return text(detail::waited(rank_, deadline_, peer, step_), " (", detail::edge(rank_, peer), "): worker ", peer,
@@ -388,7 +436,7 @@ class in_process {
       std::unique_lock lock(group_->meeting_.mutex);
       group_->meeting_.all_here.wait(lock, [&] { return group_->meeting_.reducing == 0; });
     }
-    detail::mailbox& box = mine();
+    mailbox& box = mine();
     std::unique_lock lock(box.mutex);
     box.awaits_readers.store(true);
     const auto nobody_reads = [&] {
@@ -397,6 +445,8 @@ class in_process {
     };
     box.news.wait(lock, nobody_reads);
     box.awaits_readers.store(false);
+    lock.unlock();
+    for (int peer = 0; peer < size(); ++peer) group_->box(peer).marks.await_last();
   }
 
   in_process_group<Space>* group_;
@@ -407,7 +457,7 @@ class in_process {
   bool fixed_size_ = true;
   std::vector<incoming> receives_;
   std::vector<message> messages_;
-  std::vector<detail::publication*> sources_;
+  std::vector<publication*> sources_;
 };
 
 static_assert(communicator<in_process<>>);

@@ -14,6 +14,7 @@
 
 #include "polder/comm/mailbox.hpp"
 #include "polder/comm/protocol.hpp"
+#include "polder/comm/shared_mean.hpp"
 
 namespace polder {
 
@@ -49,23 +50,6 @@ struct meeting_point {
     }
     if (somebody) all_here.notify_all();
   }
-};
-
-/// What a worker puts in for an all-reduce.
-struct reduction_input {
-  const void* data = nullptr;
-  std::size_t size = 0;
-  std::size_t bytes_each = 0;
-};
-
-/// One mean for all workers. It is written only when all have come to the next all-reduce, and so have released it.
-struct shared_mean {
-  explicit shared_mean(std::size_t workers) : inputs(workers) {}
-
-  std::vector<reduction_input> inputs;  // [workers]
-  kept_memory mean;                     // [n]
-  kept_memory partial;                  // [workers] slices x [workers] partial sums of squared gaps
-  kept_memory gaps;                     // [workers]
 };
 
 /// The first worker that failed, and why.
@@ -114,7 +98,13 @@ class in_process_group {
         boxes_(static_cast<std::size_t>(workers)),
         meeting_(static_cast<std::size_t>(workers)),
         mean_(static_cast<std::size_t>(workers)) {
-    for (detail::mailbox& b : boxes_) b.from.resize(boxes_.size());
+    for (detail::mailbox<Space>& b : boxes_) b.from.resize(boxes_.size());
+  }
+  in_process_group(const in_process_group&) = delete;
+  in_process_group& operator=(const in_process_group&) = delete;
+  /// Queues may still read the mean: it goes when they are done.
+  ~in_process_group() {
+    for (const detail::mailbox<Space>& b : boxes_) b.marks.settle_quietly();
   }
 
   [[nodiscard]] int size() const { return static_cast<int>(boxes_.size()); }
@@ -137,17 +127,17 @@ class in_process_group {
  private:
   friend class in_process<Space>;
 
-  [[nodiscard]] detail::mailbox& box(int rank) { return boxes_[static_cast<std::size_t>(rank)]; }
+  [[nodiscard]] detail::mailbox<Space>& box(int rank) { return boxes_[static_cast<std::size_t>(rank)]; }
 
   void wake_all() {
-    for (detail::mailbox& b : boxes_) b.wake();
+    for (detail::mailbox<Space>& b : boxes_) b.wake();
     meeting_.wake_those_present();
   }
 
   std::chrono::milliseconds deadline_;
-  std::vector<detail::mailbox> boxes_;  // [workers]; never resized, a mailbox cannot move
+  std::vector<detail::mailbox<Space>> boxes_;  // [workers]; never resized, a mailbox cannot move
   detail::meeting_point meeting_;
-  detail::shared_mean mean_;
+  detail::shared_mean<Space> mean_;
   detail::first_failure failure_;
 };
 

@@ -12,43 +12,51 @@
 #include <vector>
 
 #include "polder/comm/communicator.hpp"
+#include "polder/comm/queue_marks.hpp"
 
 namespace polder::detail {
 
 /// An address that a worker sent from, and how many messages from there have not been released. The counter is the
-/// only thing that other threads touch.
+/// only thing that other threads touch, and each reader the mark that it leaves before it is counted off.
+template <class Space>
 struct publication {
+  explicit publication(std::size_t workers) : reads(workers) {}
+
   const std::byte* data = nullptr;
   std::atomic<int> readers = 0;
+  [[no_unique_address]] typename queue_marks<Space>::reads reads;
 };
 
 /// A message on its way. `source` is null for an empty message: nobody reads its memory.
+template <class Space>
 struct delivery {
   message what;
   std::uint64_t step = 0;
-  publication* source = nullptr;
+  publication<Space>* source = nullptr;
+  [[no_unique_address]] typename queue_marks<Space>::mark written{};  // the sender's queue has made it
 };
 
 /// The messages of one edge, oldest first: a ring that grows when the sender is further ahead than ever before. The
 /// first `held` of them are with the reader; the others wait to be read.
+template <class Space>
 class delivery_queue {
  public:
   [[nodiscard]] std::size_t waiting() const { return count_ - held_; }
   [[nodiscard]] std::size_t held() const { return held_; }
   [[nodiscard]] std::size_t size() const { return count_; }
-  [[nodiscard]] const delivery& at(std::size_t i) const { return ring_[(first_ + i) % ring_.size()]; }
+  [[nodiscard]] const delivery<Space>& at(std::size_t i) const { return ring_[(first_ + i) % ring_.size()]; }
 
-  void push(const delivery& d) {
+  void push(const delivery<Space>& d) {
     if (count_ == ring_.size()) grow();
     ring_[(first_ + count_++) % ring_.size()] = d;
     ever_ = true;
     last_step_ = d.step;
   }
   /// Hands the oldest waiting message to the reader.
-  const delivery& take() { return at(held_++); }
+  const delivery<Space>& take() { return at(held_++); }
   /// Removes the oldest message that is with the reader; returns where it came from.
-  publication* drop_held() {
-    publication* const source = at(0).source;
+  publication<Space>* drop_held() {
+    publication<Space>* const source = at(0).source;
     first_ = (first_ + 1) % ring_.size();
     --held_;
     --count_;
@@ -64,13 +72,13 @@ class delivery_queue {
 
  private:
   void grow() {
-    std::vector<delivery> larger(std::max<std::size_t>(2, 2 * ring_.size()));
+    std::vector<delivery<Space>> larger(std::max<std::size_t>(2, 2 * ring_.size()));
     for (std::size_t i = 0; i < count_; ++i) larger[i] = at(i);
     ring_.swap(larger);
     first_ = 0;
   }
 
-  std::vector<delivery> ring_;
+  std::vector<delivery<Space>> ring_;
   std::size_t first_ = 0;
   std::size_t count_ = 0;
   std::size_t held_ = 0;
@@ -80,23 +88,26 @@ class delivery_queue {
 
 /// One worker's mailbox. Its owner is the only one that waits on `news`, and whoever changes something wakes it only
 /// when all that it waits for is there: one wake-up a round, whatever the number of neighbors.
+template <class Space>
 struct alignas(64) mailbox {
   std::mutex mutex;  // guards `from` and `missing`
   std::condition_variable news;
-  std::vector<delivery_queue> from;  // [workers], by sender
-  std::size_t missing = 0;           // messages that the waiting owner still lacks
+  std::vector<delivery_queue<Space>> from;  // [workers], by sender
+  std::size_t missing = 0;                  // messages that the waiting owner still lacks
 
   std::atomic<bool> awaits_readers = false;
   std::atomic<bool> gone = false;  // the owner has finished: it will neither send nor read
 
-  std::list<publication> published;  // the owner's alone, but for the counters; a list never moves its elements
+  std::list<publication<Space>> published;  // the owner's alone, but for the counters; a list never moves its elements
+
+  [[no_unique_address]] queue_marks<Space> marks;  // the owner's queue
 
   /// Puts a message into the queue of its sender and wakes the owner if it was the last one missing.
-  void deliver(const delivery& d) {
+  void deliver(const delivery<Space>& d) {
     bool complete = false;
     {
       const std::lock_guard lock(mutex);
-      delivery_queue& queue = from[static_cast<std::size_t>(d.what.peer)];
+      delivery_queue<Space>& queue = from[static_cast<std::size_t>(d.what.peer)];
       complete = queue.waiting() < queue.wanted && --missing == 0;
       queue.push(d);
     }
@@ -104,33 +115,34 @@ struct alignas(64) mailbox {
   }
 
   /// The record of `data`, with `readers` more to come.
-  publication& book(const std::byte* data) {
-    publication* unused = nullptr;
-    for (publication& p : published) {
+  publication<Space>& book(const std::byte* data) {
+    publication<Space>* record = nullptr;
+    for (publication<Space>& p : published) {
       if (p.data == data) {
-        p.readers.fetch_add(1, std::memory_order_relaxed);
-        return p;
+        record = &p;
+        break;
       }
-      if (unused == nullptr && p.readers.load() == 0) unused = &p;
+      if (record == nullptr && p.readers.load() == 0 && !p.reads.pending()) record = &p;
     }
-    if (unused == nullptr) unused = &published.emplace_back();
-    unused->data = data;
-    unused->readers.fetch_add(1, std::memory_order_relaxed);
-    return *unused;
+    if (record == nullptr) record = &published.emplace_back(from.size());
+    record->data = data;
+    record->readers.fetch_add(1, std::memory_order_relaxed);
+    record->reads.expect();
+    return *record;
   }
 
   /// Counts one reader off and wakes the owner if it waits for the last one.
-  void reader_done(publication& p) {
+  void reader_done(publication<Space>& p) {
     if (p.readers.fetch_sub(1) == 1 && awaits_readers.load()) wake();
   }
 
   /// Takes back what `sender` sent and the owner has not begun to read.
   void withdraw(int sender, mailbox& senders) {
     for (;;) {
-      publication* source = nullptr;
+      publication<Space>* source = nullptr;
       {
         const std::lock_guard lock(mutex);
-        delivery_queue& queue = from[static_cast<std::size_t>(sender)];
+        delivery_queue<Space>& queue = from[static_cast<std::size_t>(sender)];
         if (queue.waiting() == 0) return;
         if (queue.waiting() <= queue.wanted) ++missing;
         source = queue.at(queue.size() - 1).source;
@@ -145,7 +157,7 @@ struct alignas(64) mailbox {
     bool waits = false;
     {
       const std::lock_guard lock(mutex);
-      const delivery_queue& queue = from[static_cast<std::size_t>(sender)];
+      const delivery_queue<Space>& queue = from[static_cast<std::size_t>(sender)];
       waits = queue.wanted > queue.waiting();
     }
     if (waits) news.notify_one();

@@ -107,7 +107,7 @@ class kept_memory {
   /// Room for `n` numbers of type T; what it holds is undefined after it grew.
   template <class T, class Backend>
   [[nodiscard]] T* reserve(const Backend& backend, std::size_t n) {
-    const std::size_t doubles = (n * sizeof(T) + sizeof(double) - 1) / sizeof(double);
+    const std::size_t doubles = doubles_for<T>(n);
     if (doubles > doubles_) {
       owner_.reset();
       doubles_ = 0;
@@ -119,12 +119,21 @@ class kept_memory {
     }
     return get<T>();
   }
+  /// Whether there is room for `n` numbers of type T already.
+  template <class T>
+  [[nodiscard]] bool fits(std::size_t n) const {
+    return doubles_for<T>(n) <= doubles_;
+  }
   template <class T>
   [[nodiscard]] T* get() const {
     return reinterpret_cast<T*>(data_);
   }
 
  private:
+  template <class T>
+  static constexpr std::size_t doubles_for(std::size_t n) {
+    return (n * sizeof(T) + sizeof(double) - 1) / sizeof(double);
+  }
   struct anything {
     anything() = default;
     anything(const anything&) = delete;

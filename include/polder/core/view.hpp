@@ -45,4 +45,11 @@ struct view {
 template <class T>
 using host_view = view<host_space, T>;
 
+/// One term of a weighted sum of vectors.
+template <class Space, class T>
+struct weighted {
+  view<Space, const T> x;
+  double weight = 0;
+};
+
 }  // namespace polder

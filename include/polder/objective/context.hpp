@@ -38,7 +38,9 @@ class context {
         comm(comm_in),
         params(params_in),
         gaps(backend_in.template zeros<double>(static_cast<std::size_t>(comm_in.size()))),
-        weights_(weights) {}
+        weights_(weights) {
+    if constexpr (requires { comm_in.attach(backend_in); }) comm_in.attach(backend_in);
+  }
 
   const B& backend;
   C& comm;
