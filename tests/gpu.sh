@@ -37,7 +37,7 @@ jobs=${POLDER_JOBS:-$(nproc)}
 CUDA_HOME=$(dirname "$(dirname "$nvcc")")
 export CUDA_HOME
 cmake --preset cuda -D POLDER_EXAMPLES=OFF -D "CMAKE_CUDA_ARCHITECTURES=$architecture"
-cmake --build build/cuda -j "$jobs" --target polder_test_thrust_cuda bench_ops_cuda
+cmake --build build/cuda -j "$jobs" --target polder_test_thrust_cuda bench_ops_cuda bench_training_cuda
 tests=build/cuda/tests/cuda/polder_test_thrust_cuda
 
 "$tests"
@@ -66,14 +66,18 @@ trap 'rm -f "$file.tmp"' EXIT
   echo
   build/cuda/bench/bench_ops_cuda
   echo
-  echo "Training steps in PyTorch and JAX, by \`bench/peers/peers.sh\`: all workers on this GPU."
+  echo "Training steps, all workers on this GPU: polder's by \`bench_training_cuda\`, PyTorch's and JAX's by"
+  echo "\`bench/peers/peers.sh\`."
   echo
+  mkdir -p build/peers
+  rm -f build/peers/peers.jsonl
+  build/cuda/bench/bench_training_cuda build/peers/peers.jsonl fp32 2 90 >&2 || echo "- polder's rows failed: see the messages"
   # Each of the two may take a minute more than it is given.
   left=$((${POLDER_SECONDS:-600} - $(date +%s) + begin - 120))
   if [ "$left" -lt 60 ]; then
     echo "- skipped: no time left"
   else
-    PEERS_SECONDS=$left sh bench/peers/peers.sh || echo "- failed: see the messages of bench/peers/peers.sh"
+    PEERS_KEEP=1 PEERS_SECONDS=$left sh bench/peers/peers.sh || echo "- failed: see the messages of bench/peers/peers.sh"
   fi
 } >"$file.tmp"
 mv "$file.tmp" "$file"

@@ -24,6 +24,7 @@ class any_communicator {
   [[nodiscard]] virtual int rank() const = 0;
   [[nodiscard]] virtual int size() const = 0;
   virtual void deadline(std::chrono::milliseconds time) = 0;
+  virtual void attach(const Backend& backend) = 0;
   virtual void post(const polder::exchange_plan& plan) = 0;
   [[nodiscard]] virtual std::span<const polder::message> wait() = 0;
   virtual void release() = 0;
@@ -48,6 +49,10 @@ class any_communicator<Backend>::of final : public any_communicator<Backend> {
   [[nodiscard]] int rank() const override { return chosen_.rank(); }
   [[nodiscard]] int size() const override { return chosen_.size(); }
   void deadline(std::chrono::milliseconds time) override { chosen_.deadline(time); }
+  /// Nothing to do where calls take effect at once.
+  void attach(const Backend& backend) override {
+    if constexpr (requires { chosen_.attach(backend); }) chosen_.attach(backend);
+  }
   void post(const polder::exchange_plan& plan) override { chosen_.post(plan); }
   [[nodiscard]] std::span<const polder::message> wait() override { return chosen_.wait(); }
   void release() override { chosen_.release(); }

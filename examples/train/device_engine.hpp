@@ -63,8 +63,8 @@ class device_engine final : public engine<Backend> {
  public:
   using space = typename Backend::space;
 
-  device_engine(const problem& p, const Backend& backend)
-      : problem_(p), train_(p.images().train, backend), test_(p.images().test, backend) {}
+  device_engine(const problem& p, const Backend& backend, bool replay)
+      : problem_(p), replay_(replay), train_(p.images().train, backend), test_(p.images().test, backend) {}
 
   [[nodiscard]] std::unique_ptr<worker_loss<space>> loss_of(int worker, const Backend& backend) const override {
     return std::make_unique<device_loss<Backend>>(model(backend, problem_.batch()), train_, problem_.loader_of(worker));
@@ -81,16 +81,17 @@ class device_engine final : public engine<Backend> {
             problem_.input(),
             problem_.classes(),
             backend,
-            {.most_images = most_images, .label_smoothing = problem_.label_smoothing()}};
+            {.most_images = most_images, .label_smoothing = problem_.label_smoothing(), .replay = replay_}};
   }
 
   const problem& problem_;
+  bool replay_;
   polder::data::resident_dataset<float, Backend> train_, test_;
 };
 
 template <class Backend>
-std::unique_ptr<engine<Backend>> make_device_engine(const problem& p, const Backend& backend) {
-  return std::make_unique<device_engine<Backend>>(p, backend);
+std::unique_ptr<engine<Backend>> make_device_engine(const problem& p, const Backend& backend, bool replay) {
+  return std::make_unique<device_engine<Backend>>(p, backend, replay);
 }
 
 }  // namespace polder_train

@@ -54,8 +54,10 @@ class engine {
 /// With nn::model, the host's engine, which reads the images where they are. Compiled in a unit of its own.
 template <class Backend>
 [[nodiscard]] std::unique_ptr<engine<Backend>> make_host_engine(const problem& p, const Backend& backend);
-/// With nn::device_model and a copy of the images, both in the backend's memory. The same.
+/// With nn::device_model and a copy of the images, both in the backend's memory. The same. `replay`: see
+/// nn::device_model_options.
 template <class Backend>
-[[nodiscard]] std::unique_ptr<engine<Backend>> make_device_engine(const problem& p, const Backend& backend);
+[[nodiscard]] std::unique_ptr<engine<Backend>> make_device_engine(const problem& p, const Backend& backend,
+                                                                  bool replay);
 
 }  // namespace polder_train

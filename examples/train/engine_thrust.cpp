@@ -2,4 +2,4 @@
 #include "train/thrust_and_eigen.hpp"
 
 template std::unique_ptr<polder_train::engine<polder_train::thrust_and_eigen>> polder_train::make_device_engine(
-    const problem&, const thrust_and_eigen&);
+    const problem&, const thrust_and_eigen&, bool);

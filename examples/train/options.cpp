@@ -380,7 +380,7 @@ void add_place(command_line& line, options& o) {
   help += "thrust (its OpenMP system), ";
 #endif
 #if defined(POLDER_HAVE_CUDA)
-  help += "cuda (a GPU, for one worker), ";
+  help += "cuda (a GPU), ";
   allowed += ", cuda";
 #endif
   line.word("--backend", "WORD", o.backend, help + "reference (plain loops)", allowed, is_backend);
@@ -388,6 +388,7 @@ void add_place(command_line& line, options& o) {
       "--precision", o.precision, {"fp32", "tf32", "bf16"},
       "how float32 factors of a matrix product are rounded: not at all, to 10 or to 7 bits of mantissa (--backend "
       "cuda)");
+  line.choice("--graphs", o.graphs, {"off", "on"}, "launch the calls of an evaluation together (--backend cuda)");
   line.number("--deadline", o.deadline,
               {.low = 0.001, .high = 1e6, .said = "a number of seconds from 0.001 to 1000000"},
               "seconds that a worker waits for another before the run fails");
@@ -423,12 +424,12 @@ void check_backend(const options& o) {
   const bool cuda = o.backend == "cuda";
   require<usage_error>(cuda || o.precision == "fp32", "--precision ", o.precision, ": does not apply with --backend ",
                        o.backend, "; allowed with --backend cuda");
+  require<usage_error>(cuda || o.graphs == "off", "--graphs ", o.graphs, ": does not apply with --backend ", o.backend,
+                       "; allowed with --backend cuda");
   require<usage_error>(!cuda || !o.needs_host_memory(), "--backend cuda: --method ", o.method,
                        " needs host memory; allowed: ", host_backends());
   require<usage_error>(!cuda || o.communicator == "in_process", "--communicator ", o.communicator,
                        ": does not apply with --backend cuda; allowed: in_process");
-  require<usage_error>(!cuda || o.workers == 1, "--workers ", o.workers,
-                       ": workers do not yet share a GPU; allowed with --backend cuda: 1");
 }
 
 /// What one option says about another.
@@ -583,7 +584,10 @@ polder::run_configuration options::configuration() const {
   all.add("--label-smoothing", label_smoothing);
   all.add("--seed", seed);
   all.add("--backend", backend);
-  if (backend == "cuda") all.add("--precision", precision);
+  if (backend == "cuda") {
+    all.add("--precision", precision);
+    all.add("--graphs", graphs);
+  }
   return all;
 }
 

@@ -74,6 +74,7 @@ struct options {
   std::string communicator = "in_process";
   std::string backend = "eigen";
   std::string precision = "fp32";  // of cuda's matrix products: tf32, bf16
+  std::string graphs = "off";      // on: cuda launches an evaluation's calls together
   double deadline = 60.0;          // seconds
 
   std::uint64_t eval_every = 1;  // epochs

@@ -10,7 +10,7 @@ polder::fit_result<float> polder_train::run_cuda(const options& o, const problem
   using enum polder::product_precision;
   const polder::product_precision precision = o.precision == "tf32" ? tf32 : o.precision == "bf16" ? bf16 : fp32;
   const auto make = [precision] { return polder::cublas_backend(precision); };
-  return run_all(*make_device_engine(p, make()), make, o, p, callbacks);
+  return run_all(*make_device_engine(p, make(), o.graphs == "on"), make, o, p, callbacks);
 }
 
 void polder_train::require_gpu() {

@@ -4,5 +4,5 @@
 polder::fit_result<float> polder_train::run_thrust(const options& o, const problem& p,
                                                    const polder::fit_callbacks& callbacks) {
   const auto make = [] { return thrust_and_eigen{}; };
-  return run_all(*make_device_engine(p, make()), make, o, p, callbacks);
+  return run_all(*make_device_engine(p, make(), false), make, o, p, callbacks);
 }

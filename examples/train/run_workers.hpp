@@ -9,7 +9,6 @@
 
 #include "polder/comm/counted.hpp"
 #include "polder/comm/run_workers.hpp"
-#include "polder/comm/self.hpp"
 #include "polder/compress/measured.hpp"
 #include "polder/core/view.hpp"
 #include "polder/recipes/all_reduce.hpp"
@@ -202,27 +201,22 @@ polder::fit_result<float> run_all(const engine<Backend>& network, const Make& ma
     typename any_communicator<Backend>::template of<std::remove_reference_t<decltype(comm)>> any(comm);
     return run_worker<Backend>(network, make_backend(), any, o, p, weights, callbacks);
   };
-  if constexpr (in_host_memory<Backend>) {
 #if defined(POLDER_HAVE_MPI)
+  if constexpr (in_host_memory<Backend>) {
     if (o.communicator == "mpi") {
       polder::mpi_communicator<> comm;
       comm.deadline(deadline);
       return run(comm);
     }
-#endif
-    polder::fit_result<float> result;
-    polder::run_workers(
-        o.workers,
-        [&](auto& comm) {
-          auto mine = run(comm);
-          if (comm.rank() == 0) result = std::move(mine);
-        },
-        deadline);
-    return result;
-  } else {
-    polder::self<typename Backend::space> alone;
-    return run(alone);
   }
+#endif
+  polder::fit_result<float> result;
+  polder::in_process_group<typename Backend::space> group(o.workers, deadline);
+  polder::run_workers(group, [&](auto& comm) {
+    auto mine = run(comm);
+    if (comm.rank() == 0) result = std::move(mine);
+  });
+  return result;
 }
 
 }  // namespace polder_train

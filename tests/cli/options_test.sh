@@ -48,12 +48,12 @@ rejects '--communicator nccl: allowed' --communicator nccl
 rejects '--backend opencl: allowed: eigen, ' --backend opencl
 rejects '--precision fp64: allowed: fp32, tf32, bf16' --precision fp64
 rejects '--precision tf32: does not apply with --backend eigen; allowed with --backend cuda' --precision tf32
+rejects '--graphs on: does not apply with --backend eigen; allowed with --backend cuda' --graphs on
 rejects '--precision bf16: does not apply with --backend reference' --backend reference --precision bf16
-if "$POLDER_TRAIN" --help | grep -q 'cuda (a GPU'; then
-  rejects '--workers 8: .*allowed with --backend cuda: 1' --backend cuda
-  rejects '--backend cuda: --method choco_sgd needs host memory; allowed: eigen, ' --backend cuda --workers 1 --method choco_sgd
-  rejects '--backend cuda: --method power_sgd needs host memory' --backend cuda --workers 1 --method power_sgd
-  nvidia-smi >/dev/null 2>&1 || rejects '--backend cuda: there is no GPU .*; allowed: eigen, ' --backend cuda --workers 1
+if "$POLDER_TRAIN" --help | grep -q 'cuda (a GPU)'; then
+  rejects '--backend cuda: --method choco_sgd needs host memory; allowed: eigen, ' --backend cuda --method choco_sgd
+  rejects '--backend cuda: --method power_sgd needs host memory' --backend cuda --method power_sgd
+  nvidia-smi >/dev/null 2>&1 || rejects '--backend cuda: there is no GPU .*; allowed: eigen, ' --backend cuda
 else
   rejects '--backend cuda: .*built without CUDA (configure with -D POLDER_CUDA=ON); allowed: eigen, ' --backend cuda
 fi
@@ -285,7 +285,7 @@ fi
 "$POLDER_TRAIN" --help >"$scratch/out" || fail "--help fails"
 for option in --method --workers --topology --dataset --data --model --partition --augment --epochs --batch --lr --lr-schedule \
   --lr-floor --lr-swa-start --ema-decay --momentum --mu --rho --gamma --weight-decay --pull --push --push-start --period \
-  --sync --qsr-warmup --drift --look-every --rank --seed --communicator --backend --precision --eval-every \
+  --sync --qsr-warmup --drift --look-every --rank --seed --communicator --backend --precision --graphs --eval-every \
   --clip-norm --label-smoothing --pull-to --server --proximal --outer-lr --qsr-alpha --start-epoch --scope --log --report \
   --checkpoint --checkpoint-every --resume --export; do
   grep -q -e "$option " "$scratch/out" || fail "--help does not tell of $option"
