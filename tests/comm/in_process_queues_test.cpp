@@ -1,5 +1,5 @@
-// Workers that share a device: each has a queue of its own, which is late, and reads what the others' queues write. Whole
-// runs give the bits of the host. The thread sanitizer sees every wait that is missing.
+// Workers that share a device: each has a queue of its own, which is late, and reads what the others' queues write.
+// Whole runs give the bits of the host. The thread sanitizer sees every wait that is missing.
 #include <algorithm>
 #include <array>
 #include <chrono>

@@ -1,6 +1,6 @@
-// A device that a processor can play: memory of its own, and backends whose calls are put on a queue that a thread works
-// off, late. What is missing between two queues is a race that the thread sanitizer sees, and mostly a wrong number. The
-// memory can be reached by the host, so the reference backend does the work.
+// A device that a processor can play: memory of its own, and backends whose calls are put on a queue that a thread
+// works off, late. What is missing between two queues is a race that the thread sanitizer sees, and mostly a wrong
+// number. The memory can be reached by the host, so the reference backend does the work.
 #pragma once
 
 #include <algorithm>
@@ -140,7 +140,7 @@ class queued_buffer {
  public:
   queued_buffer() = default;
   queued_buffer(std::shared_ptr<work_queue> queue, std::size_t size) : queue_(std::move(queue)), numbers_(size) {}
-  queued_buffer(queued_buffer&&) = default;
+  queued_buffer(queued_buffer&&) noexcept = default;
   queued_buffer& operator=(queued_buffer&& other) noexcept {
     std::swap(queue_, other.queue_);
     std::swap(numbers_, other.numbers_);
@@ -183,49 +183,49 @@ class queued_backend {
   template <class From, class T>
   void copy(view<queued_space, From> from, view<queued_space, T> to) const {
     require<config_error>(from.size == to.size, "copy: ", from.size, " numbers do not fit into ", to.size);
-    queue_->push([=] { host_.copy(on_host(from), on_host(to)); });
+    queue_->push([=] { host.copy(on_host(from), on_host(to)); });
   }
   template <class From, class T>
   void to_host(view<queued_space, From> from, std::span<T> to) const {
     require<config_error>(from.size == to.size(), "copy: ", from.size, " numbers do not fit into ", to.size());
-    queue_->push([=] { host_.to_host(on_host(from), to); });
+    queue_->push([=] { host.to_host(on_host(from), to); });
     synchronize();
   }
   template <class From, class T>
   void from_host(std::span<From> from, view<queued_space, T> to) const {
     require<config_error>(from.size() == to.size, "copy: ", from.size(), " numbers do not fit into ", to.size);
     queue_->push([numbers = std::vector<T>(from.begin(), from.end()), to] {
-      host_.from_host(std::span<const T>(numbers), on_host(to));
+      host.from_host(std::span<const T>(numbers), on_host(to));
     });
   }
 
   template <class Element, access... Modes, class... Ts>
   void map(std::size_t n, const Element& element, stream<Modes, queued_space, Ts>... streams) const {
-    queue_->push([=] { host_.map(n, element, on_host(streams)...); });
+    queue_->push([=] { host.map(n, element, on_host(streams)...); });
   }
   template <class T, class Element, access... Modes, class... Ts>
   void combine(std::span<const weighted<queued_space, T>> terms, const Element& element,
                stream<Modes, queued_space, Ts>... streams) const {
     std::vector<weighted<host_space, T>> table;
     for (const auto& term : terms) table.push_back({on_host(term.x), term.weight});
-    queue_->push([=] { host_.combine(std::span<const weighted<host_space, T>>(table), element, on_host(streams)...); });
+    queue_->push([=] { host.combine(std::span<const weighted<host_space, T>>(table), element, on_host(streams)...); });
   }
   template <class Element, class... Ts>
   void sum(std::size_t n, const Element& element, view<queued_space, double> result,
            stream<access::in, queued_space, Ts>... streams) const {
-    queue_->push([=] { host_.sum(n, element, on_host(result), on_host(streams)...); });
+    queue_->push([=] { host.sum(n, element, on_host(result), on_host(streams)...); });
   }
   template <class T>
   void mean_with_gaps(std::span<const view<queued_space, const T>> vectors, view<queued_space, T> mean,
                       view<queued_space, double> gaps) const {
     queue_->push([=, table = on_host(vectors)] {
-      host_.mean_with_gaps(std::span<const host_view<const T>>(table), on_host(mean), on_host(gaps));
+      host.mean_with_gaps(std::span<const host_view<const T>>(table), on_host(mean), on_host(gaps));
     });
   }
   template <class T>
   void gram(std::span<const view<queued_space, const T>> vectors, view<queued_space, double> products) const {
     queue_->push(
-        [=, table = on_host(vectors)] { host_.gram(std::span<const host_view<const T>>(table), on_host(products)); });
+        [=, table = on_host(vectors)] { host.gram(std::span<const host_view<const T>>(table), on_host(products)); });
   }
 
  private:
@@ -244,7 +244,7 @@ class queued_backend {
     return table;
   }
 
-  static constexpr reference_backend host_{};
+  static constexpr reference_backend host{};
   std::shared_ptr<work_queue> queue_;
 };
 

@@ -1,5 +1,5 @@
-// A network trains on Thrust's default system, images and all, as on the reference backend: one worker, and several of one
-// process, each with a backend of its own.
+// A network trains on Thrust's default system, images and all, as on the reference backend: one worker, and several of
+// one process, each with a backend of its own.
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,6 @@
-// Workers of one process on Thrust's default system: each has a backend of its own, on CUDA a stream, and nothing in a step
-// waits, so that only their order among themselves keeps the numbers right. The same numbers as on the reference backend.
+// Workers of one process on Thrust's default system: each has a backend of its own, on CUDA a stream, and nothing in a
+// step waits, so that only their order among themselves keeps the numbers right. The same numbers as on the reference
+// backend.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>

@@ -85,9 +85,10 @@ struct slice {
 ///  9. `c.quiesce(failing)` returns when nobody reads what this worker has published, so that its memory may go; with
 ///     `failing` it tells the others first. It does not throw. publication_guard calls it.
 /// 10. All workers make the same sequence of calls.
-/// 11. Where the memory is a device's and calls take effect after they have returned, `c.attach(backend)` says on which queue
-///     the worker computes (a context calls it). Obligations 2 to 5 then hold for what is put on that queue: what `wait`
-///     returned is there for it, what it was given before `release` is read before the sender's queue goes past `reclaim`.
+/// 11. Where the memory is a device's and calls take effect after they have returned, `c.attach(backend)` says on which
+///     queue the worker computes (a context calls it). Obligations 2 to 5 then hold for what is put on that queue: what
+///     `wait` returned is there for it, what it was given before `release` is read before the sender's queue goes past
+///     `reclaim`.
 template <class C>
 concept communicator =
     requires(C c, const C cc, const exchange_plan plan, std::span<const std::byte> mine, std::span<std::byte> all) {

@@ -28,10 +28,11 @@ namespace polder {
 /// queues have grown. all_reduce_mean of n numbers of b bytes reads n b and writes n b / workers per worker; the mean
 /// is one vector for the whole group.
 ///
-/// On a device the workers share one, and each has a backend with a queue of its own: `attach` names it, which a worker's
-/// context does. The host waits for messages and readers as always, but never for the device: what a queue has to wait for
-/// are marks on other queues (queue_marks), one for each post, release and part of a reduction. Exceptions: `quiesce`, the
-/// end of the group, and an all_reduce_mean of more numbers than before.
+/// On a device the workers share one, and each has a backend with a queue of its own: `attach` names it, which a
+/// worker's context does. The host waits for messages and readers as always, but never for the device: what a queue has
+/// to wait for are marks on other queues (queue_marks), one for each post, release and part of a reduction. Exceptions:
+/// `quiesce`, the end of the group, and an all_reduce_mean of more numbers than before.
+///
 /// Errors: comm_error when a deadline passes, when another worker failed, or when one waits for a worker that has
 /// finished; config_error for calls out of order or without a queue.
 template <class Space = host_space>
@@ -52,8 +53,8 @@ class in_process {
   [[nodiscard]] int size() const { return group_->size(); }
   void deadline(std::chrono::milliseconds time) { deadline_ = time; }
 
-  /// On a device: this worker computes on the queue of `backend` and its copies. Another queue than before goes on where
-  /// that one stands.
+  /// On a device: this worker computes on the queue of `backend` and its copies. Another queue than before goes on
+  /// where that one stands.
   template <class Backend>
   void attach(const Backend& backend)
     requires detail::has_queues<Space>

@@ -38,10 +38,10 @@ class queue_marks {
   void await_last() const noexcept {}
 };
 
-/// The owner's thread makes all calls but `await_last`; a mark may be held and waited for by any thread. Marks are events
-/// in a ring. One that is recorded again before somebody holds it is as good: the later moment of the same queue comes
-/// after the earlier one. No queues wait for each other in a circle, because a queue is only ever held on a moment that
-/// was recorded before.
+/// The owner's thread makes all calls but `await_last`; a mark may be held and waited for by any thread. Marks are
+/// events in a ring. One that is recorded again before somebody holds it is as good: the later moment of the same queue
+/// comes after the earlier one. No queues wait for each other in a circle, because a queue is only ever held on a
+/// moment that was recorded before.
 template <class Space>
   requires has_queues<Space>
 class queue_marks<Space> {
@@ -69,7 +69,8 @@ class queue_marks<Space> {
     bool pending_ = false;  // the owner's alone
   };
 
-  /// Marks are set on `q` and holds are made on it from now on. Another queue than before continues where that one stands.
+  /// Marks are set on `q` and holds are made on it from now on. Another queue than before continues where that one
+  /// stands.
   void attach(const queue& q) {
     if (q == queue_) return;
     if (attached()) set()->hold(q);

@@ -92,12 +92,10 @@ class piece {
   enum class a { text, letter, whole, count, fraction };
   a of_ = a::text;
   std::string_view text_;
-  union {
-    char letter_;
-    long long whole_ = 0;
-    unsigned long long count_;
-    double fraction_;
-  };
+  char letter_ = 0;
+  long long whole_ = 0;
+  unsigned long long count_ = 0;
+  double fraction_ = 0.0;
 };
 
 inline std::string joined(std::initializer_list<piece> pieces) {

@@ -6,7 +6,7 @@ namespace polder::detail {
 /// ordering<Space> — for memory that queues work on after the calls have returned, such as a device's streams. Whoever
 /// defines such a space specializes it beside the backend:
 ///
-///     queue                shares a queue and keeps it; empty by default, comparable. A backend's `queue()` returns it.
+///     queue                shares a queue and keeps it; empty by default, comparable; what a backend's `queue()` is
 ///     synchronize(queue)   the host waits for all that the queue was given
 ///     event                a moment on a queue; many threads may use one at a time
 ///       e.record(queue)    the moment is now, behind all that the queue was given; forgets the one before
