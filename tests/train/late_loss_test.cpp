@@ -163,7 +163,7 @@ TEST_CASE("a late loss that is not finite ends the run one step later, and says 
   worker other(recipes::q_saddle({.rho = 1e30}), late.backend, comm, alone, again, std::span(late.x0),
                {.lr = {.base = 0.1}});
   (void)other.step();
-  CHECK_THROWS_WITH(other.settle(), Catch::Matchers::StartsWith("worker 0, step 0: a loss uphill or at a neighbor's"));
+  CHECK_THROWS_WITH(other.settle(), Catch::Matchers::StartsWith("worker 0, step 0: a loss uphill, at a neighbor's"));
   CHECK_NOTHROW(other.settle());  // said once
 }
 

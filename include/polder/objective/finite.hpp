@@ -56,8 +56,9 @@ void require_finite_cross(const Context& ctx, int neighbor, const Loss& loss) {
 inline void require_finite_losses(const late_losses& losses, std::uint64_t first, std::uint64_t end, int worker,
                                   std::uint64_t step) {
   for (std::uint64_t ticket = first; ticket < end; ++ticket) {
-    detail::require_finite_number(worker, step, losses.wait_for(ticket),
-                                  ticket == first ? "the loss" : "a loss uphill or at a neighbor's parameters");
+    detail::require_finite_number(
+        worker, step, losses.wait_for(ticket),
+        ticket == first ? "the loss" : "a loss uphill, at a neighbor's parameters or of the probe batch");
   }
 }
 

@@ -236,6 +236,7 @@ class normalization final : public operation<T> {
 
  private:
   [[nodiscard]] batch_groups of_batch(std::size_t images) const {
+    (void)narrow_count(images * in_.size());
     return {images, groups_.groups, groups_.channels_each, groups_.pixels};
   }
   [[nodiscard]] norm_parameters<T> parameters(const pass<T>& p) const {
