@@ -31,8 +31,8 @@ polder::product_precision precision_of(std::string_view word) {
 double seconds_of(const char* word) {
   char* end = nullptr;
   const double seconds = std::strtod(word, &end);
-  polder::require<polder::config_error>(*word != '\0' && *end == '\0' && seconds > 0, "seconds '", word,
-                                        "': allowed: a number above 0");
+  polder::require<polder::config_error>(*word != '\0' && *end == '\0' && seconds > 0 && seconds <= 1e6, "seconds '",
+                                        word, "': allowed: a number above 0, at most 1000000");
   return seconds;
 }
 

@@ -299,7 +299,7 @@ void check_combine(const B& b) {
           for (std::size_t k = 0; k < terms; ++k) y += weights[k] * static_cast<double>(x[k][i]);
           expected[i] = static_cast<T>(y);
         }
-        CHECK(same_bits(backend_combine(b, x, weights, 1), expected));
+        for (const std::size_t offset : {0u, 1u}) CHECK(same_bits(backend_combine(b, x, weights, offset), expected));
       }
     }
   }
@@ -351,18 +351,21 @@ void check_combine(const B& b) {
     for (const std::size_t n : sizes) {
       const auto x = short_numbers<T>(n, 1), left = short_numbers<T>(n, 2), right = short_numbers<T>(n, 3),
                  m = short_numbers<T>(n, 4);
-      const placed<B, T> px(b, x, 1), pl(b, left), pr(b, right, 3), pm(b, m, 2), next(b, m, 1);
-      const std::vector<weighted<typename B::space, T>> terms{{px.view, 0.5}, {pl.view, 0.25}, {pr.view, 0.25}};
-      b.combine(std::span<const weighted<typename B::space, T>>(terms), track{}, in(px.view), inout(pm.view),
-                out(next.view));
       auto expected_next = x, expected_m = m;
       for (std::size_t i = 0; i < n; ++i) {
         expected_next[i] = T(0.5) * x[i] + T(0.25) * left[i] + T(0.25) * right[i];
         expected_m[i] = m[i] + (expected_next[i] - x[i]);
       }
-      CHECK(same_bits(fetch(b, next.view), expected_next));
-      CHECK(same_bits(fetch(b, pm.view), expected_m));
-      CHECK(same_bits(fetch(b, px.view), x));
+      for (const std::size_t apart : {0u, 1u}) {  // 0: all at multiples of 16 bytes
+        const placed<B, T> px(b, x, apart), pl(b, left), pr(b, right, 3 * apart), pm(b, m, 2 * apart),
+            next(b, m, apart);
+        const std::vector<weighted<typename B::space, T>> terms{{px.view, 0.5}, {pl.view, 0.25}, {pr.view, 0.25}};
+        b.combine(std::span<const weighted<typename B::space, T>>(terms), track{}, in(px.view), inout(pm.view),
+                  out(next.view));
+        CHECK(same_bits(fetch(b, next.view), expected_next));
+        CHECK(same_bits(fetch(b, pm.view), expected_m));
+        CHECK(same_bits(fetch(b, px.view), x));
+      }
     }
   }
   SECTION("combine over more memory than the caches hold gives the same numbers") {

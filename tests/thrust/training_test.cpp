@@ -44,13 +44,13 @@ data::dataset pictures() {
 
 /// The parameters after `epochs` of Q-SADDLe on one worker, with images that are moved and mirrored.
 template <class Backend>
-std::vector<double> trained(const data::dataset& set, std::size_t epochs = 2) {
+std::vector<double> trained(const data::dataset& set, std::size_t epochs = 2, bool replay = false) {
   const Backend backend;
   self<typename Backend::space> alone;
   const auto nobody_else = topology::mixing_matrix::usual(topology::ring(1));
   const data::resident_dataset<double, Backend> resident(set, backend);
   nn::device_model<double, Backend> model(nn::lenet5({1, 12, 12}, classes), {1, 12, 12}, classes, backend,
-                                          {.most_images = batch});
+                                          {.most_images = batch, .replay = replay});
   std::vector<double> x(model.size());
   model.initialize(x, 7);
   std::vector<std::size_t> shard(count);
@@ -125,6 +125,7 @@ TEST_CASE("LeNet-5 trains on Thrust's default system as on the reference backend
   const std::vector<double> found = trained<engine_backend>(set);
   check_run(start, expected, found);
   CHECK(trained<engine_backend>(set) == found);  // equal input, equal bits
+  CHECK(trained<engine_backend>(set, 2, true) == found);
 }
 
 TEST_CASE("LeNet-5 trains on workers of one process with a backend each", "[thrust]") {

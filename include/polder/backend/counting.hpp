@@ -79,7 +79,8 @@ struct poison {
 
 }  // namespace detail
 
-/// Wraps a backend and counts calls, memory, and bytes by the tags of the streams. A count is worth as much as its tags, so
+/// Wraps a backend and counts calls, memory, and bytes by the tags of the streams. It has no late numbers and captures nothing:
+/// each call is one that can be counted. A count is worth as much as its tags, so
 /// `out` streams hold not-a-number when a pass begins: an element that reads what it only claims to write spoils its
 /// result. (Writing to an `in` stream does not compile.)
 ///

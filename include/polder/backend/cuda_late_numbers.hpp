@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -22,9 +23,11 @@ class cuda_late_numbers {
     void* memory = nullptr;
     check_cuda("cudaHostAlloc", cudaHostAlloc(&memory, places * sizeof(double), cudaHostAllocDefault));
     numbers_.reset(static_cast<double*>(memory));
+    // Many threads wait, and processors are few: they sleep.
+    constexpr unsigned flags = cudaEventDisableTiming | cudaEventBlockingSync;
     for (std::size_t k = 0; k < places; ++k) {
       cudaEvent_t event = nullptr;
-      check_cuda("cudaEventCreateWithFlags", cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+      check_cuda("cudaEventCreateWithFlags", cudaEventCreateWithFlags(&event, flags));
       arrived_.emplace_back(event);
     }
   }

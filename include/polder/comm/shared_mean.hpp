@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "polder/comm/protocol.hpp"
@@ -35,6 +36,8 @@ struct shared_mean {
   kept_memory mean;                     // [n]
   kept_memory partial;                  // [workers] slices x [workers] partial sums of squared gaps
   kept_memory gaps;                     // [workers]
+  struct nothing {};
+  [[no_unique_address]] std::conditional_t<has_queues<Space>, std::vector<weighted<Space, double>>, nothing> terms{};
   [[no_unique_address]]
   typename queue_marks<Space>::mark gathered{};  // all vectors are there, nobody reads the last mean
   [[no_unique_address]] typename queue_marks<Space>::mark folded{};  // mean and gaps are there
@@ -60,7 +63,7 @@ struct shared_mean {
     double* const to = gaps.get<double>();
     const double* const from = partial.get<double>();
     if constexpr (has_queues<Space>) {
-      std::vector<weighted<Space, double>> terms(slices);
+      terms.resize(slices);
       for (std::size_t s = 0; s < slices; ++s) terms[s] = {{from + s * workers, workers}, 1.0};
       const view<Space, double> sums(to, workers);
       if (slices == 0) backend.map(workers, no_gap{}, out(sums));

@@ -1,6 +1,7 @@
 // polder — the errors it throws. Each message names the value that is wrong and what to do about it.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <initializer_list>
 #include <stdexcept>
@@ -49,38 +50,38 @@ class piece {
   piece(std::string_view text) : text_(text) {}
   piece(const std::string& text) : text_(text) {}
   piece(const char* text) : text_(text) {}
-  piece(bool truth) : text_(truth ? "true" : "false") {}
-  piece(char c) : of_(a::letter), letter_(c) {}
+  piece(std::same_as<bool> auto truth) : text_(truth ? "true" : "false") {}
+  piece(char c) : kind_(kind::letter), letter_(c) {}
   template <class Number>
-    requires std::is_arithmetic_v<Number>
+    requires(std::is_arithmetic_v<Number> && !std::same_as<Number, bool> && !std::same_as<Number, char>)
   piece(Number number) {
     if constexpr (std::is_floating_point_v<Number>) {
-      of_ = a::fraction;
+      kind_ = kind::fraction;
       fraction_ = static_cast<double>(number);
     } else if constexpr (std::is_signed_v<Number>) {
-      of_ = a::whole;
+      kind_ = kind::whole;
       whole_ = number;
     } else {
-      of_ = a::count;
+      kind_ = kind::count;
       count_ = number;
     }
   }
 
   void append_to(std::string& s) const {
-    switch (of_) {
-      case a::text:
+    switch (kind_) {
+      case kind::text:
         s += text_;
         break;
-      case a::letter:
+      case kind::letter:
         s += letter_;
         break;
-      case a::whole:
+      case kind::whole:
         s += std::to_string(whole_);
         break;
-      case a::count:
+      case kind::count:
         s += std::to_string(count_);
         break;
-      case a::fraction:
+      case kind::fraction:
         char digits[40];
         const int length = __builtin_snprintf(digits, sizeof digits, "%.6g", fraction_);
         s.append(digits, static_cast<std::size_t>(length));
@@ -89,8 +90,8 @@ class piece {
   }
 
  private:
-  enum class a { text, letter, whole, count, fraction };
-  a of_ = a::text;
+  enum class kind { text, letter, whole, count, fraction };
+  kind kind_ = kind::text;
   std::string_view text_;
   char letter_ = 0;
   long long whole_ = 0;

@@ -29,7 +29,8 @@ struct device_model_options {
   std::size_t most_images = 32;  ///< of a call: the memory that a model holds grows with it
   double label_smoothing = 0;    ///< epsilon in [0, 1), of the training loss only
   /// Launch an evaluation's calls together once they are known (CUDA graphs), where the backend can. Each place that the
-  /// parameters or the gradient are seen in costs a graph; at most 32 are kept.
+  /// parameters or the gradient are seen in costs a graph. The first 32 are kept, for good: what comes later is launched
+  /// call by call.
   bool replay = false;
 };
 

@@ -13,6 +13,8 @@ class late_losses {
   [[nodiscard]] virtual double wait_for(std::uint64_t ticket) const = 0;
   /// Tickets given so far.
   [[nodiscard]] virtual std::uint64_t tickets() const = 0;
+  /// How many losses are kept.
+  [[nodiscard]] virtual std::uint64_t kept() const = 0;
 
  protected:
   ~late_losses() = default;

@@ -50,6 +50,7 @@ class loss_mail final : public late_losses {
     return {*this, sent_++};
   }
   [[nodiscard]] std::uint64_t tickets() const override { return sent_; }
+  [[nodiscard]] std::uint64_t kept() const override { return places; }
   [[nodiscard]] double wait_for(std::uint64_t ticket) const override {
     require<config_error>(sent_ - ticket <= places, "a late loss is asked for after ", sent_ - ticket,
                           " evaluations, but kept for ", places, ": ask earlier");

@@ -80,6 +80,7 @@ class fitting {
       step();
       const std::uint64_t done = worker_.steps();
       if (worker_.rounds() != rounds && (worker_.rounds() == last_round_ || done == options_.total_steps())) {
+        settle();
         state_.width = measure(worker_.backend(), worker_.comm(), worker_.x(), done, [](auto) {}).valley_width;
       }
       if (done % options_.steps_per_epoch == 0 && done < options_.total_steps())
@@ -106,12 +107,11 @@ class fitting {
   void step() {
     const auto before = clock::now();
     const auto loss = worker_.step();
+    state_.seconds += std::chrono::duration<double>(clock::now() - before).count();
     if constexpr (is_late<decltype(loss)>) {
       count_late();
       late_ = {loss, worker_.steps()};
-      state_.seconds += std::chrono::duration<double>(clock::now() - before).count();
     } else {
-      state_.seconds += std::chrono::duration<double>(clock::now() - before).count();
       count(loss, worker_.steps());
     }
   }
@@ -124,10 +124,14 @@ class fitting {
     const auto [loss, steps] = std::exchange(late_, {});
     if (steps != 0) count(loss, steps);
   }
-  /// All that was begun is done, and the losses are counted.
+  /// All that was begun is done, which is part of the training's time, and all losses are counted.
   void settle() {
     const auto before = clock::now();
     worker_.settle();
+    if constexpr (late_backend<std::remove_cvref_t<decltype(worker_.backend())>>) {
+      double any = 0.0;
+      worker_.backend().to_host(norm_.view().as_const(), std::span<double>(&any, 1));
+    }
     state_.seconds += std::chrono::duration<double>(clock::now() - before).count();
     count_late();
   }

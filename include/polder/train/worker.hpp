@@ -70,7 +70,8 @@ concept mixing_rule = requires(const Rule rule, Context& ctx, state_in<Rule, Con
 /// All workers of a run construct and call in the same order. Objects referred to must outlive the worker.
 /// Steady state: no allocation in `step()`.
 /// Errors: config_error for parts or a mixing matrix that do not suit, or if the workers' parameters differ at the
-/// start; non_finite_error that names worker and step for a loss that is not finite, one step later for a late one; comm_error as the communicator.
+/// start; non_finite_error that names worker and step for a loss that is not finite, one step later for a late one;
+/// comm_error as the communicator.
 template <class Gradient, class Update, class Mixing, tensor_backend B, communicator C, class F, class T>
 class worker {
   static_assert(std::is_floating_point_v<T>, "parameters are float or double");
@@ -133,8 +134,10 @@ class worker {
 
   /// One local update and, when the mixing rule says so, one communication. Returns the loss of the step's minibatch at
   /// the parameters before the step: a double, or a late_loss where the objective returns one. Then the host waits for
-  /// nothing of this step, and for the losses of the step before it, so that it is never more than a step ahead.
+  /// nothing of this step, and when the call returns, the losses of the step before it have arrived. One that is not finite
+  /// ends the run then, when its gradient may have been mixed already.
   auto step() {
+    if (has_many_unsettled()) settle();
     if constexpr (minibatch_objective<F>) f_.select_batch(ctx_.step);
     ctx_.lr = options_.lr.at(ctx_.step, options_.total_steps);
     ctx_.round_lr += ctx_.lr;
@@ -244,6 +247,11 @@ class worker {
     }
   }
 
+  /// Whether two steps with so many evaluations would not fit where their losses are kept.
+  [[nodiscard]] bool has_many_unsettled() const {
+    const late_losses* const from = unsettled_.loss.from();
+    return from != nullptr && 2 * (unsettled_.end - unsettled_.loss.ticket()) > from->kept();
+  }
   /// The fused local step: decay, momentum and descent, and the mixing rule's local pull, in one pass; x stays whole.
   void descend() {
     local_pull<space, T> pull{};

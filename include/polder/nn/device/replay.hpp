@@ -17,9 +17,9 @@ struct evaluation_key {
   friend bool operator==(const evaluation_key&, const evaluation_key&) = default;
 };
 
-/// The evaluations of one model. Vectors take turns with few places, so keys come back: the first time the calls are made as
-/// they are (what they need is loaded then), the second time they are captured, from then on replayed. Beyond
-/// `most_keys` different keys the others are made as they are.
+/// The evaluations of one model. Vectors take turns with few places, so keys come back: the first time the calls are made
+/// as they are (what they need is loaded then), the second time they are captured, from then on replayed. The first
+/// `most_keys` keys are kept; the calls of others are made as they are.
 template <class B>
 class replays {};  // of a backend that makes each call by itself
 
