@@ -19,6 +19,7 @@
 #include "polder/comm/recorded.hpp"
 #include "polder/comm/run_workers.hpp"
 #include "polder/polder.hpp"
+#include "support/bowl.hpp"
 #include "support/catch.hpp"
 #include "support/queued_backend.hpp"
 
@@ -93,44 +94,25 @@ struct threads_with_queues {
   }
 };
 
-constexpr std::size_t n = 1031;
+constexpr std::size_t n = bowls::two_tensors_size;
 constexpr std::uint64_t steps = 12;
 
-/// g = (x - center) / 2
-struct bowl_slope {
-  template <class T>
-  void operator()(T x, T center, T& g) const {
-    g = (x - center) / T{2};
-  }
-};
-
-/// An objective in any memory, for one worker. It never waits, so the host is a run ahead of its queue.
+/// For one worker. It never waits, so the host is a run ahead of its queue.
 template <class Backend>
-class bowl {
+class bowl : public bowls::bowl<Backend> {
  public:
+  using base = bowls::bowl<Backend>;
   using space = typename Backend::space;
 
-  bowl(const Backend& backend, int rank) : backend_(backend), rank_(rank), center_(backend.template zeros<float>(n)) {
-    std::vector<float> center(n);
-    for (std::size_t i = 0; i < n; ++i) center[i] = std::cos(static_cast<float>(i) + static_cast<float>(rank));
-    backend_.from_host(std::span<const float>(center), center_.view());
-  }
+  bowl(const Backend& backend, int rank)
+      : base(backend, bowls::waves(n, static_cast<float>(rank)), bowls::two_tensors()), rank_(rank) {}
   void select_batch(std::uint64_t step) { step_ = step; }
   double loss_and_gradient(detail::argument<space, const float> x, detail::argument<space, float> g) const {
-    backend_.map(n, bowl_slope{}, in(view<space, const float>(x)), in(center_.view()), out(view<space, float>(g)));
-    return 1.0 + static_cast<double>((static_cast<std::uint64_t>(rank_) + step_) % team);
-  }
-  [[nodiscard]] polder::layout layout() const {
-    polder::layout tensors;
-    tensors.add("matrix", {20, 50});
-    tensors.add("bias", {31});
-    return tensors;
+    return base::loss_and_gradient(x, g) + static_cast<double>((static_cast<std::uint64_t>(rank_) + step_) % team);
   }
 
  private:
-  Backend backend_;
   int rank_;
-  mutable buffer_t<Backend, float> center_;
   std::uint64_t step_ = 0;
 };
 

@@ -8,57 +8,22 @@
 
 #include "polder/backend/thrust.hpp"
 #include "polder/polder.hpp"
+#include "support/bowl.hpp"
 #include "support/catch.hpp"
 
 using namespace polder;
 
-// Named: nvcc launches kernels of these types.
 namespace thrust_recipes {
 
-constexpr std::size_t n = 1031;
+constexpr std::size_t n = bowls::two_tensors_size;
 constexpr std::uint64_t steps = 12;
-
-/// g = (x - center) / 2
-struct bowl_slope {
-  template <class T>
-  POLDER_HD void operator()(T x, T center, T& g) const {
-    g = (x - center) / T{2};
-  }
-};
-
-/// An objective in any memory.
-template <class Backend>
-class bowl {
- public:
-  using space = typename Backend::space;
-
-  explicit bowl(const Backend& backend) : backend_(backend), center_(backend.template zeros<float>(n)) {
-    std::vector<float> center(n);
-    for (std::size_t i = 0; i < n; ++i) center[i] = std::cos(static_cast<float>(i));
-    backend_.from_host(std::span<const float>(center), center_.view());
-  }
-  double loss_and_gradient(detail::argument<space, const float> x, detail::argument<space, float> g) const {
-    backend_.map(n, bowl_slope{}, in(view<space, const float>(x)), in(center_.view()), out(view<space, float>(g)));
-    return 1.0;
-  }
-  [[nodiscard]] polder::layout layout() const {
-    polder::layout tensors;
-    tensors.add("matrix", {20, 50});
-    tensors.add("bias", {31});
-    return tensors;
-  }
-
- private:
-  Backend backend_;
-  mutable buffer_t<Backend, float> center_;
-};
 
 template <class Backend, class Algorithm>
 std::vector<float> trained(const Algorithm& parts) {
   const Backend backend;
   self<typename Backend::space> alone;
   const auto nobody_else = topology::mixing_matrix::usual(topology::ring(1));
-  bowl<Backend> f(backend);
+  bowls::bowl<Backend> f(backend, bowls::waves(n, 0.0f), bowls::two_tensors());
   std::vector<float> x(n);
   for (std::size_t i = 0; i < n; ++i) x[i] = std::sin(0.3f * static_cast<float>(i));
   worker one(parts, backend, alone, nobody_else, f, std::span<const float>(x),

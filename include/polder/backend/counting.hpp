@@ -79,10 +79,10 @@ struct poison {
 
 }  // namespace detail
 
-/// Wraps a backend and counts calls, memory, and bytes by the tags of the streams. It has no late numbers and captures nothing:
-/// each call is one that can be counted. A count is worth as much as its tags, so
-/// `out` streams hold not-a-number when a pass begins: an element that reads what it only claims to write spoils its
-/// result. (Writing to an `in` stream does not compile.)
+/// Wraps a backend and counts calls, memory, and bytes by the tags of the streams. It has no late numbers and captures
+/// nothing: each call is one that can be counted. A count is worth as much as its tags, so `out` streams hold not-a-number
+/// when a pass begins: an element that reads what it only claims to write spoils its result. (Writing to an `in` stream
+/// does not compile.)
 ///
 /// Copies of the value count together, from any thread. Costs a pass per `out` stream: for tests.
 template <tensor_backend B>
@@ -114,9 +114,8 @@ class counting_backend {
   template <class T>
   [[nodiscard]] buffer<T> zeros(std::size_t n) const {
     auto numbers = inner_.template zeros<T>(n);
-    const std::scoped_lock lock(shared_->mutex);
-    ++shared_->counts.allocations;
-    shared_->counts.bytes_allocated += n * sizeof(T);
+    count(&backend_counts::allocations);
+    count(&backend_counts::bytes_allocated, n * sizeof(T));
     return numbers;
   }
   template <class From, class T>
@@ -180,9 +179,8 @@ class counting_backend {
     requires matrix_backend<B>
   {
     inner_.gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-    const std::scoped_lock lock(shared_->mutex);
-    ++shared_->counts.gemm;
-    shared_->counts.multiply_adds += std::uint64_t{m} * n * k;
+    count(&backend_counts::gemm);
+    count(&backend_counts::multiply_adds, std::uint64_t{m} * n * k);
   }
 
   template <class Index>
@@ -190,16 +188,14 @@ class counting_backend {
     requires kernel_backend<B>
   {
     inner_.each(n, f);
-    const std::scoped_lock lock(shared_->mutex);
-    ++shared_->counts.each;
+    count(&backend_counts::each);
   }
   template <class Index>
   void teams(std::size_t n, const Index& f) const
     requires kernel_backend<B>
   {
     inner_.teams(n, f);
-    const std::scoped_lock lock(shared_->mutex);
-    ++shared_->counts.teams;
+    count(&backend_counts::teams);
   }
 
   /// Whether they count together on the same queue of work.
@@ -232,6 +228,11 @@ class counting_backend {
   void count(traffic backend_counts::*operation, std::size_t bytes_read, std::size_t bytes_written) const {
     const std::scoped_lock lock(shared_->mutex);
     shared_->counts.*operation += traffic{1, bytes_read, bytes_written};
+  }
+
+  void count(std::uint64_t backend_counts::*number, std::uint64_t more = 1) const {
+    const std::scoped_lock lock(shared_->mutex);
+    shared_->counts.*number += more;
   }
 
   B inner_{};

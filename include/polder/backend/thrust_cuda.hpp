@@ -20,8 +20,8 @@
 
 namespace polder {
 
-/// On CUDA every pass is one kernel on the backend's own stream, and the host waits for nothing but to_host; so whole
-/// steps can be captured in a graph. Copies of a backend share its stream; give every worker a backend of its own.
+/// On CUDA every pass is one kernel on the backend's own stream, and the host waits for nothing but to_host; so
+/// calls can be captured in a graph. Copies of a backend share its stream; give every worker a backend of its own.
 /// Scratch memory comes from the stream's pool. Sums have the canonical order; their bits are those of the host unless
 /// the element itself was contracted differently (-fmad=false forbids that).
 ///

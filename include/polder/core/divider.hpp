@@ -9,8 +9,8 @@
 
 namespace polder {
 
-/// Quotients and remainders of whole numbers below 2^32 by a divisor from 1 to 2^32 - 1, exactly. A device takes some
-/// twenty times as long for a division of 64 bits, and index maps consist of them.
+/// Quotients and remainders of whole numbers below 2^32 by a divisor from 1 to 2^32 - 1, exactly. Index maps consist
+/// of divisions, for which a device has no instruction.
 ///
 ///     with s the least number such that d <= 2^s, and m = floor(2^32 (2^s - d) / d) + 1:    n / d = (m n / 2^32 + n) / 2^s
 ///

@@ -23,6 +23,7 @@
 #include "polder/objective/same_queue.hpp"
 #include "polder/ops/arithmetic.hpp"
 #include "polder/train/checkpoint.hpp"
+#include "polder/train/counted_by.hpp"
 #include "polder/train/evaluation.hpp"
 #include "polder/train/fit_options.hpp"
 #include "polder/train/metrics.hpp"
@@ -30,31 +31,6 @@
 namespace polder {
 
 namespace detail {
-
-/// The bytes that a counting communicator has sent, the numbers that rules gather included; 0 for one that does not count.
-template <class C>
-[[nodiscard]] double sent_by(const C& comm) {
-  if constexpr (requires { comm.bytes_sent(); }) {
-    return static_cast<double>(comm.bytes_sent() + comm.control().bytes);
-  } else {
-    return 0.0;
-  }
-}
-
-/// What the `measured` compressors in a worker's rules have counted; `rule` is "mixing." or "gradient.".
-template <class Worker>
-[[nodiscard]] compression_sums measured_by(Worker& worker, std::string_view rule) {
-  compression_sums all;
-  worker.visit([&](std::string_view name, auto&& state) {
-    if constexpr (requires { state.data; }) {
-      if (!name.starts_with(rule) || !name.ends_with("measured")) return;
-      double sums[3] = {};
-      worker.backend().to_host(state.as_const(), std::span<double>(sums));
-      all += {sums[0], sums[1], sums[2]};
-    }
-  });
-  return all;
-}
 
 /// A run in progress.
 template <class Worker, class Tests>

@@ -28,6 +28,7 @@
 #include "polder/ops/update.hpp"
 #include "polder/topology/mixing_matrix.hpp"
 #include "polder/train/algorithm.hpp"
+#include "polder/train/rules.hpp"
 #include "polder/update/chain.hpp"
 
 namespace polder {
@@ -39,27 +40,6 @@ struct worker_options {
   bool check_gradient = false;  ///< stop at once on a gradient that is not finite: one more pass (4 bytes per float32)
   bool equal_start = true;      ///< refuse to start unless all workers have the same parameters, bit for bit
 };
-
-namespace detail {
-
-/// The state of a rule in a context.
-template <class Rule, class Context>
-using state_in = state_t<Rule, typename Context::backend_type, typename Context::value_type>;
-
-template <class Rule, class Context, class F>
-concept gradient_rule =
-    requires(const Rule rule, Context& ctx, state_in<Rule, Context>& state, F& f,
-             view<typename Context::space, typename Context::value_type> g) { take_gradient(rule, ctx, state, f, g); };
-template <class Rule, class Context>
-concept update_rule =
-    requires(const Rule rule, Context& ctx, state_in<Rule, Context>& state) { rule.element(ctx, state); };
-template <class Rule, class Context>
-concept mixing_rule = requires(const Rule rule, Context& ctx, state_in<Rule, Context>& state) {
-  rule.mix(ctx, state, no_observation{});
-  rule.rounds_in(std::uint64_t{1});
-};
-
-}  // namespace detail
 
 /// One worker of a run: its parameters, the states of its algorithm's parts, and the step loop.
 ///
